@@ -1,0 +1,171 @@
+"""All that can be set from outside, read once from the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from chatbot.errors import StartupError
+
+PREFIX = "CHATBOT_"
+LIMIT_PREFIX = "CHATBOT_LIMIT_"
+SECRET_LENGTH_MIN = 32
+
+
+def _help(text: str) -> dict[str, str]:
+    return {"help": text}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Every limit that an operator may move; `CHATBOT_LIMIT_<NAME>` sets one, in the unit it
+    names.
+    """
+
+    message_chars_max: int = field(default=4000, metadata=_help("longest message"))
+    body_bytes_max: int = field(default=65_536, metadata=_help("largest JSON body"))
+    upload_bytes_max: int = field(default=20_000_000, metadata=_help("largest document"))
+    documents_max: int = field(default=10_000, metadata=_help("documents of one organisation"))
+    sessions_per_minute: int = field(
+        default=60, metadata=_help("new visitor sessions per address block and minute")
+    )
+    messages_per_minute: int = field(
+        default=20, metadata=_help("messages of one visitor per minute")
+    )
+    logins_per_minute: int = field(
+        default=5, metadata=_help("log-in attempts per account and address block and minute")
+    )
+    conversations_per_visitor: int = field(
+        default=200, metadata=_help("conversations one visitor may open")
+    )
+    answer_seconds_max: int = field(default=120, metadata=_help("longest time an answer may take"))
+    database_connections: int = field(default=20, metadata=_help("pooled connections a process"))
+    visitor_session_days: int = field(
+        default=30, metadata=_help("a visitor's session ends after this")
+    )
+    visitor_idle_hours: int = field(default=24, metadata=_help("… or after this without a sign"))
+    staff_idle_hours: int = field(default=12, metadata=_help("staff log-in ends after this idle"))
+    topics_per_socket: int = field(default=20, metadata=_help("topics one socket may subscribe"))
+    events_per_second: int = field(default=10, metadata=_help("socket events per second"))
+    socket_queue_frames: int = field(
+        default=256, metadata=_help("frames waiting for one socket before it is closed")
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `from_env` found; constructors get what they need from here."""
+
+    database_url: str = field(
+        default="",
+        metadata=_help("Postgres ≥ 15 with pgvector ≥ 0.8.4 (empty: the embedded server)"),
+    )
+    database_owner_url: str = field(
+        default="",
+        metadata=_help("the same database as a member of `chatbot_owner`, for `migrate`"),
+    )
+    secret_keys: tuple[str, ...] = field(
+        default=(),
+        metadata=_help("signing keys, comma-separated, the last signs (embedded: made once)"),
+    )
+    public_url: str = field(
+        default="http://localhost:8000", metadata=_help("where browsers reach the service")
+    )
+    trusted_proxies: tuple[str, ...] = field(
+        default=(), metadata=_help("addresses whose X-Forwarded-For is believed")
+    )
+    model: str = field(
+        default="extractive", metadata=_help("`extractive`, or a model of the endpoint below")
+    )
+    embeddings: str = field(
+        default="local", metadata=_help("`local`, or an embedding model of the endpoint below")
+    )
+    openai_api_key: str = field(default="", metadata=_help("key of the endpoint"))
+    openai_base_url: str = field(
+        default="https://api.openai.com/v1", metadata=_help("any OpenAI-compatible endpoint")
+    )
+    log_level: str = field(default="info", metadata=_help("debug, info, warning or error"))
+    data_dir: Path = field(
+        default=Path(".chatbot"), metadata=_help("the embedded server's data and generated secrets")
+    )
+    limits: Limits = field(default_factory=Limits)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Settings from `CHATBOT_*`, `OPENAI_API_KEY` and `OPENAI_BASE_URL`.
+
+        Raises StartupError for an unknown `CHATBOT_*` name or a value that cannot be read.
+        """
+        env = os.environ if environ is None else environ
+        known = {env_name(each): each for each in fields(cls) if each.name != "limits"}
+        _refuse_unknown(env, set(known))
+        values = {
+            each.name: _read(each, env[name]) for name, each in known.items() if env.get(name)
+        }
+        return cls(**values, limits=_limits(env))
+
+
+def env_name(setting: "Field[Any]") -> str:
+    """The environment variable of a field of Settings."""
+    name = setting.name.upper()
+    return name if name.startswith("OPENAI_") else PREFIX + name
+
+
+def _refuse_unknown(env: Mapping[str, str], known: set[str]) -> None:
+    limits = {LIMIT_PREFIX + each.name.upper() for each in fields(Limits)}
+    for name in sorted(env):
+        if name.startswith(PREFIX) and name not in known | limits:
+            raise StartupError(
+                f"unknown_setting: {name} is not a setting. The README lists all of them."
+            )
+
+
+def _read(setting: "Field[Any]", value: str) -> Any:
+    match setting.name:
+        case "secret_keys" | "trusted_proxies":
+            items = tuple(part.strip() for part in value.split(",") if part.strip())
+            return _checked_secrets(items) if setting.name == "secret_keys" else items
+        case "data_dir":
+            return Path(value)
+        case "public_url":
+            return value.rstrip("/")
+        case "log_level" if value.lower() not in {"debug", "info", "warning", "error"}:
+            raise StartupError("bad_setting: CHATBOT_LOG_LEVEL is debug, info, warning or error.")
+        case _:
+            return value
+
+
+def _checked_secrets(keys: tuple[str, ...]) -> tuple[str, ...]:
+    for key in keys:
+        if len(key) < SECRET_LENGTH_MIN or len(set(key)) < 8:
+            raise StartupError(
+                "weak_secret: every key in CHATBOT_SECRET_KEYS needs at least "
+                f"{SECRET_LENGTH_MIN} characters. Make one with: openssl rand -base64 48"
+            )
+    return keys
+
+
+def _limits(env: Mapping[str, str]) -> Limits:
+    values: dict[str, int] = {}
+    for each in fields(Limits):
+        name = LIMIT_PREFIX + each.name.upper()
+        if name not in env:
+            continue
+        if not env[name].isdecimal() or int(env[name]) == 0:
+            raise StartupError(f"bad_setting: {name} must be a whole number above zero.")
+        values[each.name] = int(env[name])
+    return Limits(**values)
+
+
+def table() -> str:
+    """The settings as the README shows them: Markdown, one row each, limits last."""
+    rows = ["| setting | default | what it is |", "| --- | --- | --- |"]
+    for each in fields(Settings):
+        if each.name != "limits":
+            default = getattr(Settings(), each.name) or "–"
+            rows.append(f"| `{env_name(each)}` | {default} | {each.metadata['help']} |")
+    for each in fields(Limits):
+        name = LIMIT_PREFIX + each.name.upper()
+        rows.append(f"| `{name}` | {getattr(Limits(), each.name):,} | {each.metadata['help']} |")
+    return "\n".join(rows)
