@@ -1,0 +1,132 @@
+"""The one engine, transactions that see one organisation, and the only `commit`."""
+
+import secrets
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import DateTime, MetaData, event, text
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session, SessionTransaction
+
+STATEMENT_TIMEOUT_MS = 30_000
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
+CONNECT_TIMEOUT_S = 5
+POOL_WAIT_S = 10
+SEARCH_PATH = "public,jobs"  # the queue's functions name their tables without a schema
+
+_SCOPE = text(
+    "select set_config('app.org', :org, true), set_config('app.actor', :actor, true),"
+    " set_config('app.account', :account, true)"
+)
+
+
+class Base(DeclarativeBase):
+    """Tables of the service. Names of constraints follow one rule, so that migrations can say
+    them.
+    """
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: DateTime(timezone=True)}
+
+
+def new_id() -> UUID:
+    """A UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds, then random, so ids sort by age."""
+    bits = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    bits = bits & ~(0xF << 76) | (7 << 76)
+    return UUID(int=bits & ~(0b11 << 62) | (0b10 << 62))
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Database:
+    """One pool of connections as the run-time role; every transaction names whose it is."""
+
+    def __init__(self, url: str, *, connections: int = 20) -> None:
+        self.url = url
+        self.engine: AsyncEngine = create_async_engine(
+            make_url(url).set(drivername="postgresql+psycopg"),
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=POOL_WAIT_S,
+            pool_pre_ping=True,
+            hide_parameters=True,  # an error's text must not carry what visitors wrote
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT_S,
+                "options": f"-c search_path={SEARCH_PATH} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+                f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}",
+            },
+        )
+        self._sessions = async_sessionmaker(
+            self.engine, expire_on_commit=False, sync_session_class=type("_Scoped", (Session,), {})
+        )
+        self._listeners: list[Callable[[], None]] = []
+        scoped = self._sessions.kw["sync_session_class"]
+        event.listen(scoped, "after_begin", _name_the_scope)
+        event.listen(scoped, "do_orm_execute", _note_statement)
+        event.listen(scoped, "after_flush", _note_flush)
+        event.listen(scoped, "after_commit", self._committed)
+
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        """Call `callback` after every commit that may have written; it must return at once."""
+        self._listeners.append(callback)
+
+    @asynccontextmanager
+    async def transaction(
+        self, org_id: UUID | None = None, *, actor: str = "", account_id: UUID | None = None
+    ) -> AsyncGenerator[AsyncSession]:
+        """One transaction that sees the rows of `org_id` only (none without it); commits at the
+        end.
+
+        `actor` is `visitor:<id>`, `staff:<id>` or `system`; `account_id` opens the account's own
+        rows.
+        """
+        async with self._sessions() as session:
+            session.info.update(
+                org=str(org_id or ""), actor=actor, account=str(account_id or ""), wrote=False
+            )
+            yield session
+            await session.commit()
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+    def _committed(self, session: Session) -> None:
+        if session.info.get("wrote"):
+            session.info["wrote"] = False
+            for callback in self._listeners:
+                callback()
+
+
+def _name_the_scope(session: Session, transaction: SessionTransaction, link: Connection) -> None:
+    if not transaction.nested:
+        scope: dict[str, Any] = {key: session.info[key] for key in ("org", "actor", "account")}
+        link.execute(_SCOPE, scope)
+
+
+def _note_statement(state: ORMExecuteState) -> None:
+    if not state.is_select:
+        state.session.info["wrote"] = True
+
+
+def _note_flush(session: Session, _context: object) -> None:
+    session.info["wrote"] = True

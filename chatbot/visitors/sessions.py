@@ -1,0 +1,179 @@
+"""A visitor's anonymous session: issued to an allowed origin, verified on every call, revocable."""
+
+import secrets
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chatbot.database import Database, new_id, utc_now
+from chatbot.errors import Forbidden, NotSignedIn
+from chatbot.orgs import origins
+from chatbot.orgs.tables import Site
+from chatbot.tokens import Tokens
+from chatbot.visitors.tables import VisitorRecord, VisitorSession
+
+PURPOSE = "visitor-session.v1"
+SEEN_EVERY = timedelta(minutes=1)
+LOCALE_CHARS_MAX = 35
+
+
+class Lifetime(msgspec.Struct, frozen=True):
+    """How long a session lives: at most, and without a sign of life."""
+
+    absolute: timedelta = timedelta(days=30)
+    idle: timedelta = timedelta(hours=24)
+
+
+DEFAULT_LIFETIME = Lifetime()
+
+
+class Visitor(msgspec.Struct, frozen=True):
+    """A visitor as proven by a session: the actor of every visitor verb."""
+
+    org_id: UUID
+    site_id: UUID
+    visitor_id: UUID
+    session_id: UUID
+    origin: str
+    expires_at: datetime
+
+    @property
+    def actor(self) -> str:
+        return f"visitor:{self.visitor_id}"
+
+
+def check_origin(site: Site, origin: str | None, own_origin: str) -> str:
+    """The origin that a new session is bound to; Forbidden when the site does not list it.
+
+    The service's own origin is allowed for every site: it serves the stand-alone chat page. `None`
+    is a caller without a browser, which no origin check can hold back; its session is bound to us.
+    """
+    if origin is None or origin == own_origin:
+        return own_origin
+    if not origins.is_allowed(origin, site.allowed_origins):
+        raise Forbidden(
+            "origin_not_allowed",
+            "This website may not use this chat. Add its origin to the site's allowed origins.",
+        )
+    return origin
+
+
+async def issue(
+    db: AsyncSession, tokens: Tokens, site: Site, *, origin: str, locale: str | None
+) -> tuple[VisitorRecord, VisitorSession, str]:
+    """A new visitor with a first session, and the token that proves it."""
+    visitor = VisitorRecord(
+        org_id=site.org_id, id=new_id(), site_id=site.id, locale=(locale or "")[:LOCALE_CHARS_MAX]
+    )
+    db.add(visitor)
+    await db.flush()
+    session, token = await _add_session(db, tokens, visitor, origin)
+    return visitor, session, token
+
+
+async def renew(db: AsyncSession, tokens: Tokens, visitor: Visitor) -> tuple[VisitorSession, str]:
+    """A fresh session for the same visitor; the old one ends now."""
+    record = await db.get_one(VisitorRecord, (visitor.org_id, visitor.visitor_id))
+    await revoke(db, visitor.org_id, visitor.session_id)
+    return await _add_session(db, tokens, record, visitor.origin)
+
+
+async def revoke(db: AsyncSession, org_id: UUID, session_id: UUID) -> None:
+    """End a session; its sockets close, its token is worth nothing."""
+    own = VisitorSession.org_id == org_id, VisitorSession.id == session_id
+    await db.execute(
+        update(VisitorSession)
+        .where(*own, VisitorSession.revoked_at.is_(None))
+        .values(revoked_at=utc_now())
+    )
+
+
+async def find(
+    database: Database, tokens: Tokens, token: str, *, absolute: timedelta
+) -> VisitorSession:
+    """The session that a token names, live or not; NotSignedIn when the token is not one of
+    ours.
+    """
+    claims, _ = tokens.read(PURPOSE, token, age_max=absolute)
+    try:
+        org_id, site_id = UUID(claims["org"]), UUID(claims["site"])
+        hashed = sha256(claims["sid"].encode()).digest()
+    except (KeyError, ValueError) as error:
+        raise NotSignedIn from error
+    async with database.transaction(org_id) as db:
+        session = await db.scalar(
+            select(VisitorSession).where(
+                VisitorSession.org_id == org_id, VisitorSession.secret_hash == hashed
+            )
+        )
+    if session is None or session.site_id != site_id:
+        raise NotSignedIn
+    return session
+
+
+async def authenticate(
+    database: Database,
+    tokens: Tokens,
+    token: str,
+    origin: str | None,
+    *,
+    lifetime: Lifetime = DEFAULT_LIFETIME,
+) -> Visitor:
+    """The visitor behind a token; NotSignedIn for anything wrong, whatever it was.
+
+    `origin` is what the browser sent and must be the session's own; None is a caller without a
+    browser.
+    """
+    session = await find(database, tokens, token, absolute=lifetime.absolute)
+    return await verified(database, tokens, session, origin, lifetime)
+
+
+async def verified(
+    database: Database,
+    tokens: Tokens,
+    session: VisitorSession,
+    origin: str | None,
+    lifetime: Lifetime,
+) -> Visitor:
+    """The visitor of a session that is live and used from its own origin."""
+    now = tokens.now()
+    dead = session.revoked_at is not None or now - session.last_seen_at > lifetime.idle
+    if dead or (origin is not None and origin != session.origin):
+        raise NotSignedIn
+    if now - session.last_seen_at > SEEN_EVERY:
+        await _note_seen(database, session)
+    return Visitor(
+        org_id=session.org_id,
+        site_id=session.site_id,
+        visitor_id=session.visitor_id,
+        session_id=session.id,
+        origin=session.origin,
+        expires_at=session.created_at + lifetime.absolute,
+    )
+
+
+async def _add_session(
+    db: AsyncSession, tokens: Tokens, visitor: VisitorRecord, origin: str
+) -> tuple[VisitorSession, str]:
+    secret = secrets.token_urlsafe(32)
+    session = VisitorSession(
+        org_id=visitor.org_id,
+        visitor_id=visitor.id,
+        site_id=visitor.site_id,
+        origin=origin,
+        secret_hash=sha256(secret.encode()).digest(),
+    )
+    db.add(session)
+    await db.flush()
+    claims = {"v": "1", "sid": secret, "org": str(visitor.org_id), "site": str(visitor.site_id)}
+    return session, tokens.sign(PURPOSE, claims)
+
+
+async def _note_seen(database: Database, session: VisitorSession) -> None:
+    async with database.transaction(session.org_id) as db:
+        own = VisitorSession.org_id == session.org_id, VisitorSession.id == session.id
+        await db.execute(update(VisitorSession).where(*own).values(last_seen_at=utc_now()))

@@ -1,0 +1,62 @@
+"""Bring a database to the newest schema, and tell how far it is."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, NullPool, create_engine
+from sqlalchemy.engine import make_url
+
+HERE = Path(__file__).parent
+CONNECT_TIMEOUT_S = 5
+
+
+def upgrade(owner_url: str) -> None:
+    """Run every migration that `owner_url`'s database lacks; each in a transaction of its own."""
+    _alembic(owner_url, "upgrade")
+
+
+def check(owner_url: str) -> None:
+    """Raise alembic's CommandError when the models and the schema differ."""
+    _alembic(owner_url, "check")
+
+
+def head() -> str:
+    """The newest revision that this code knows."""
+    return ScriptDirectory(str(HERE)).get_current_head() or ""
+
+
+def current(url: str) -> str | None:
+    """The revision that the database stands at, None before the first."""
+    engine = _engine(url)
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
+
+
+def _alembic(owner_url: str, verb: str) -> None:
+    engine = _engine(owner_url)
+    config = Config()
+    config.set_main_option("script_location", str(HERE))
+    try:
+        with engine.connect() as connection:
+            config.attributes["connection"] = connection
+            match verb:
+                case "upgrade":
+                    command.upgrade(config, "head")
+                case _:
+                    command.check(config)
+    finally:
+        engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    return create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        poolclass=NullPool,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+    )
