@@ -1,0 +1,119 @@
+"""What travels when something changed: its name, the ids to refetch, a version. Never the thing
+itself. Pure.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+WIRE_BYTES_MAX = 640
+IDS_MAX = 3
+CURSOR_CHARS_MAX = 96  # a snapshot with more open transactions is sent in its short form
+
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+_KEY = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_SNAPSHOT = re.compile(r"(\d{1,20}):(\d{1,20}):(\d{1,20}(,\d{1,20})*)?")
+
+
+class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A place in the stream: the life of the database and a snapshot (`xmin:xmax:open`)."""
+
+    epoch: str
+    cur: str
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """At most WIRE_BYTES_MAX as JSON. `epoch` and `cur` are where to ask from when this is the last
+    one heard.
+    """
+
+    id: str
+    topic: str
+    event: str
+    ids: dict[str, str]
+    version: int | None = None
+    at: datetime
+    epoch: str
+    cur: str
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A row of `realtime.messages` as the relay and catch-up read it."""
+
+    id: int
+    org_id: UUID
+    topic: str
+    event: str
+    payload: Mapping[str, Any]
+    inserted_at: datetime
+
+
+def signal(row: Row, cursor: Cursor) -> Signal:
+    """The wire form of a row.
+
+    Of the payload only `version` and the first IDS_MAX members that look like ids leave the house:
+    a
+    program that signals more than it should cannot reach a browser with it.
+    """
+    version = row.payload.get("version")
+    return Signal(
+        id=str(row.id),
+        topic=row.topic,
+        event=row.event,
+        ids=_ids(row.payload),
+        version=version if isinstance(version, int) and not isinstance(version, bool) else None,
+        at=row.inserted_at,
+        epoch=cursor.epoch,
+        cur=short(cursor.cur),
+    )
+
+
+def fold(signals: Iterable[Signal]) -> list[Signal]:
+    """One signal for each (topic, event, ids): the last one, with the highest version of them all.
+
+    The last id stands for the others. Rows come in the order of transaction ids, which is not the
+    order of
+    commits, so the last row need not be the newest version.
+    """
+    last: dict[tuple[str, str, tuple[tuple[str, str], ...]], Signal] = {}
+    for each in signals:
+        key = (each.topic, each.event, tuple(sorted(each.ids.items())))
+        earlier = last.pop(key, None)
+        last[key] = _with_version_of(each, earlier) if earlier else each
+    return list(last.values())
+
+
+def bounds(snapshot: str) -> tuple[int, int] | None:
+    """(xmin, xmax) of a snapshot's text, None when it is none."""
+    match = _SNAPSHOT.fullmatch(snapshot)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def short(snapshot: str) -> str:
+    """The same place, or with many open transactions an earlier one: it repeats some, and misses
+    none.
+    """
+    if len(snapshot) <= CURSOR_CHARS_MAX:
+        return snapshot
+    xmin = snapshot.partition(":")[0]
+    return f"{xmin}:{xmin}:"
+
+
+def _with_version_of(signal: Signal, earlier: Signal) -> Signal:
+    if earlier.version is None or (signal.version or 0) >= earlier.version:
+        return signal
+    return msgspec.structs.replace(signal, version=earlier.version)
+
+
+def _ids(payload: Mapping[str, Any]) -> dict[str, str]:
+    texts = ((key, _text(value)) for key, value in sorted(payload.items()) if key != "version")
+    named = [(key, text) for key, text in texts if _KEY.fullmatch(key) and _ID.fullmatch(text)]
+    return dict(named[:IDS_MAX])
+
+
+def _text(value: Any) -> str:
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""

@@ -1,0 +1,62 @@
+"""Namespace `/visitor`: one visitor's own conversations."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from chatbot.conversations import wire
+from chatbot.realtime.door import Client, Deps, Door
+from chatbot.realtime.events import Send, Stop
+from chatbot.realtime.sockets import VISITOR
+from chatbot.visitors.sessions import Visitor
+
+VisitorAuth = Callable[[str, str | None], Awaitable[Visitor]]
+"""(token, origin or None) → the visitor; raises NotSignedIn."""
+
+
+class Asking(Protocol):
+    """What this door needs of the answering room."""
+
+    async def send(
+        self,
+        visitor: Visitor,
+        *,
+        conversation_id: UUID | None,
+        client_id: str,
+        text: str,
+        page_url: str | None,
+    ) -> tuple[wire.Message, bool]: ...
+
+    async def stop(self, visitor: Visitor, mid: UUID) -> None: ...
+
+
+class VisitorDoor(Door[Visitor]):
+    listener = "visitor"
+
+    def __init__(self, deps: Deps, authenticate: VisitorAuth, asking: Asking) -> None:
+        super().__init__(VISITOR, deps)
+        self._auth = authenticate
+        self._asking = asking
+        self._actions |= {"send": (Send, self._send), "stop": (Stop, self._stop)}
+
+    async def _authenticate(self, token: str, origin: str | None) -> tuple[Visitor, datetime]:
+        visitor = await self._auth(token, origin)
+        return visitor, visitor.expires_at
+
+    def _name(self, person: Visitor) -> str:
+        return ""
+
+    async def _send(self, sid: str, client: Client[Visitor], asked: Send) -> wire.Message:
+        message, _ = await self._asking.send(
+            client.person,
+            conversation_id=asked.conversation_id,
+            client_id=asked.client_id,
+            text=asked.text,
+            page_url=asked.page,
+        )
+        return message
+
+    async def _stop(self, sid: str, client: Client[Visitor], asked: Stop) -> dict[str, str]:
+        await self._asking.stop(client.person, asked.mid)
+        return {}

@@ -1,0 +1,180 @@
+"""HTML to blocks in one pass, without a tree: nesting of any depth costs nothing.
+
+What a page repeats around its text (navigation, header, footer, forms, scripts) is left out;
+where a page marks its main part, only that part counts. A table that only arranges the page is
+read as the text in it.
+"""
+
+from html.parser import HTMLParser
+from typing import Final
+
+from knowledge.blocks import Block, BlockKind, Parsed
+from knowledge.readtext import decode
+
+_SILENT: Final = {"script", "style", "template", "noscript", "svg", "math", "iframe", "object"}
+_AROUND: Final = {"nav", "aside", "form", "button", "select", "dialog", "menu"}
+_AROUND_PAGE: Final = {"header", "footer"}
+_AROUND_ROLES: Final = {"navigation", "banner", "contentinfo", "search", "complementary", "dialog"}
+_CAN_BE_HIDDEN: Final = {"div", "span", "section", "ul", "ol", "table", "details"}
+_MAIN: Final = {"main", "article"}
+# The title of the page stands above all its headings.
+_HEADINGS: Final = {"title": 0, "h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
+_ITEMS: Final = {"li", "dd"}
+_BREAKS: Final = {
+    "p", "div", "section", "article", "main", "blockquote", "pre", "ul", "ol", "dl", "dt", "figure",
+    "figcaption", "details", "summary", "address", "hr", "body", "fieldset", "center", "caption",
+    "td", "th", "tr", "table", "header", "footer",
+}  # fmt: skip
+_MAIN_CHARS_MIN: Final = 200
+_CELL_CHARS_MAX: Final = 400
+_BLOCKS_MAX: Final = 200_000
+
+
+def read(body: bytes) -> Parsed:
+    text = decode(body)
+    reader = _read(text, whole_page=False)
+    if _chars(reader.main) >= _MAIN_CHARS_MIN:
+        return Parsed(reader.title + reader.main)
+    if _chars(reader.blocks) < _MAIN_CHARS_MIN:
+        reader = _read(text, whole_page=True)
+    return Parsed(reader.blocks)
+
+
+def _read(text: str, *, whole_page: bool) -> "_Reader":
+    reader = _Reader(whole_page=whole_page)
+    reader.feed(text)
+    reader.close()
+    reader.finish()
+    return reader
+
+
+def _chars(blocks: list[Block]) -> int:
+    cells = (cell for block in blocks for row in block.rows for cell in row)
+    return sum(len(block.text) for block in blocks) + sum(map(len, cells))
+
+
+class _Table:
+    """Rows of cells of blocks, until it is known whether they are data or only arrange the page."""
+
+    def __init__(self) -> None:
+        self.rows: list[list[list[Block]]] = []
+
+    def blocks(self) -> list[Block]:
+        cells = [cell for row in self.rows for cell in row]
+        rows = [[" ".join(block.text for block in cell) for cell in row] for row in self.rows]
+        arranges = (
+            all(len(row) < 2 for row in rows)
+            or any(
+                block.kind in {BlockKind.HEADING, BlockKind.TABLE}
+                for cell in cells
+                for block in cell
+            )
+            or any(len(text) > _CELL_CHARS_MAX for row in rows for text in row)
+        )
+        if arranges:
+            return [block for cell in cells for block in cell]
+        return [Block(BlockKind.TABLE, rows=rows)] if any(map(any, rows)) else []
+
+
+class _Reader(HTMLParser):
+    def __init__(self, *, whole_page: bool) -> None:
+        super().__init__(convert_charrefs=True)
+        self.title: list[Block] = []
+        self.blocks: list[Block] = []
+        self.main: list[Block] = []
+        self._whole_page = whole_page
+        self._text: list[str] = []
+        self._kind = BlockKind.PARAGRAPH
+        self._level = 0
+        self._silenced_by = ""
+        self._silenced_depth = 0
+        self._main_depth = 0
+        self._tables: list[_Table] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self._silenced_by:
+            self._silenced_depth += tag == self._silenced_by
+            return
+        if self._silences(tag, dict(attrs)):
+            self._silenced_by, self._silenced_depth = tag, 1
+            return
+        if tag == "br":
+            self._text.append(" ")
+        elif tag in _HEADINGS:
+            self._begin(BlockKind.HEADING, _HEADINGS[tag])
+        elif tag in _ITEMS:
+            self._begin(BlockKind.LIST_ITEM)
+        elif tag in _BREAKS and not (tag in {"p", "div"} and self._kind is BlockKind.LIST_ITEM):
+            self._begin(BlockKind.PARAGRAPH)
+        self._main_depth += tag in _MAIN
+        self._open_in_table(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "br" or tag in _BREAKS:
+            self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._silenced_by:
+            self._silenced_depth -= tag == self._silenced_by
+            self._silenced_by = self._silenced_by if self._silenced_depth else ""
+            return
+        if tag in _HEADINGS or tag in _ITEMS or tag in _BREAKS:
+            self._begin(BlockKind.PARAGRAPH)
+        if tag in _MAIN:
+            self._main_depth = max(0, self._main_depth - 1)
+        if tag == "table" and self._tables:
+            self._close_table()
+
+    def handle_data(self, data: str) -> None:
+        if not self._silenced_by:
+            self._text.append(data)
+
+    def finish(self) -> None:
+        self._begin(BlockKind.PARAGRAPH)
+        while self._tables:
+            self._close_table()
+
+    def _silences(self, tag: str, attrs: dict[str, str | None]) -> bool:
+        if tag in _SILENT:
+            return True
+        if tag in _CAN_BE_HIDDEN:
+            style = (attrs.get("style") or "").replace(" ", "").lower()
+            hidden = (
+                "hidden" in attrs or attrs.get("aria-hidden") == "true" or "display:none" in style
+            )
+            if hidden:
+                return True
+        around = tag in _AROUND or (tag in _AROUND_PAGE and not self._main_depth)
+        return not self._whole_page and (around or attrs.get("role") in _AROUND_ROLES)
+
+    def _begin(self, kind: BlockKind, level: int = 0) -> None:
+        """End the block at hand and begin another."""
+        text = " ".join("".join(self._text).split())
+        self._text = []
+        if text:
+            self._emit(Block(self._kind, text, level=self._level))
+        self._kind, self._level = kind, level
+
+    def _emit(self, block: Block) -> None:
+        if self._tables and self._tables[-1].rows and self._tables[-1].rows[-1]:
+            self._tables[-1].rows[-1][-1].append(block)
+        elif len(self.blocks) < _BLOCKS_MAX:
+            self.blocks.append(block)
+            if block.kind is BlockKind.HEADING and block.level == 0:
+                self.title.append(block)
+            elif self._main_depth:
+                self.main.append(block)
+
+    def _open_in_table(self, tag: str) -> None:
+        if tag == "table":
+            self._tables.append(_Table())
+        elif tag == "tr" and self._tables:
+            self._tables[-1].rows.append([])
+        elif tag in {"td", "th"} and self._tables:
+            if not self._tables[-1].rows:
+                self._tables[-1].rows.append([])
+            self._tables[-1].rows[-1].append([])
+
+    def _close_table(self) -> None:
+        for block in self._tables.pop().blocks():
+            self._emit(block)

@@ -1,0 +1,222 @@
+"""Every format through the real child process, every refusal with its name."""
+
+import io
+import subprocess
+import sys
+import zipfile
+
+import psutil
+import pytest
+
+from knowledge import extract, filetype
+from knowledge.errors import MESSAGES, KnowledgeError
+from knowledge.split import Piece
+from tests.knowledge import files
+
+LINES = [f"Line {at} says that parcels are sent on working days." for at in range(8)]
+
+
+async def read(name: str, body: bytes) -> extract.Extracted:
+    return await extract.extract(filetype.detect(name, body), body)
+
+
+async def refusal(name: str, body: bytes) -> str:
+    with pytest.raises(KnowledgeError) as caught:
+        await read(name, body)
+    assert caught.value.message
+    assert caught.value.code in MESSAGES
+    return caught.value.code
+
+
+def texts(pieces: list[Piece]) -> str:
+    return "\n".join(piece.text for piece in pieces)
+
+
+async def test_a_pdf_keeps_its_page_numbers():
+    result = await read("guide.pdf", files.pdf([LINES * 2, LINES * 2, LINES * 2]))
+
+    assert result.pages == 3
+    assert [piece.page for piece in result.pieces] == [1, 2, 3]
+    assert result.cfg == "english"
+
+
+async def test_a_docx_keeps_headings_tables_and_the_pages_word_left_in_it():
+    long = "This paragraph is long enough to stand alone on its page of the book. " * 9
+    body = (
+        files.paragraph("Returns", style="Heading1")
+        + files.paragraph(long)
+        + files.paragraph(long, marked=True)
+        + files.docx_table([["Plan", "Price"], ["Team", "49 EUR"]])
+    )
+
+    result = await read("book.docx", files.docx(body))
+
+    assert result.pages == 2
+    assert [piece.page for piece in result.pieces[:2]] == [1, 2]
+    assert "Plan: Team; Price: 49 EUR" in texts(result.pieces)
+
+
+async def test_a_docx_without_marks_has_no_pages_rather_than_wrong_ones():
+    result = await read("book.docx", files.docx(files.paragraph("Parcels are sent on Mondays.")))
+
+    assert result.pages is None
+    assert result.pieces[0].page is None
+
+
+async def test_a_pptx_keeps_its_slides():
+    slides = [
+        [
+            "Welcome",
+            "We show how the product is built, sold and mended, in twelve short words or so.",
+        ],
+        ["Prices", "The team plan costs 49 euros a month and has ten seats for everyone in it."],
+    ]
+
+    result = await read("talk.pptx", files.pptx(slides))
+
+    assert result.pages == 2
+    assert [(piece.page, piece.heading) for piece in result.pieces] == [
+        (1, "Welcome"),
+        (2, "Prices"),
+    ]
+
+
+async def test_an_xlsx_says_columns_with_every_row_and_names_its_sheets():
+    result = await read(
+        "prices.xlsx",
+        files.xlsx(
+            {
+                "Plans": [["Plan", "Price"], ["Team", 49], ["Solo", 9]],
+                "Empty": [["Nothing", "here"]],
+            }
+        ),
+    )
+
+    assert result.pieces[0].heading == "Plans"
+    assert "Plan: Team; Price: 49" in result.pieces[0].text
+
+
+async def test_html_is_read_without_what_stands_around_its_text():
+    page = f"""<!doctype html><title>Help</title><body>
+        <nav><a href=/>Home</a></nav><script>secret()</script>
+        <main><h1>Returns</h1><p>{" ".join(LINES)}</p><ul><li>Keep the label</ul>
+        <table><tr><th>Plan<th>Price<tr><td>Team<td>49</table></main>
+        <div hidden>invisible</div><footer>Imprint</footer>"""
+
+    result = await read("help.html", page.encode())
+
+    found = texts(result.pieces)
+    assert result.pieces[0].heading == "Help › Returns"
+    assert "- Keep the label" in found
+    assert "Plan: Team; Price: 49" in found
+    assert not any(word in found for word in ("Home", "secret", "invisible", "Imprint"))
+
+
+async def test_markdown_keeps_headings_lists_tables_and_code():
+    source = "# Set-up\n\nRun *this*:\n\n```\nmake demo\n```\n\n- one\n- two\n\n| A | B |\n|---|---|\n| x | y |\n"
+
+    result = await read("README.md", source.encode())
+
+    assert result.pieces[0].heading == "Set-up"
+    assert result.pieces[0].text == "Run this:\nmake demo\n- one\n- two\nA: x; B: y"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+async def test_a_csv_is_read_in_any_usual_encoding_and_with_any_usual_delimiter(
+    encoding: str, delimiter: str
+):
+    source = delimiter.join(["Stadt", "Straße"]) + "\n" + delimiter.join(["Köln", '"Ring, 7"'])
+
+    result = await read("städte.csv", source.encode(encoding))
+
+    assert texts(result.pieces) == "Stadt: Köln; Straße: Ring, 7"
+
+
+async def test_plain_text_becomes_its_paragraphs():
+    result = await read("note.txt", b"First paragraph.\r\nStill first.\r\n\r\nSecond one.")
+
+    assert texts(result.pieces) == "First paragraph. Still first.\nSecond one."
+
+
+async def test_each_unreadable_file_is_refused_by_name():
+    docx = files.docx(files.paragraph("fine"))
+
+    assert await refusal("empty.pdf", b"") == "empty"
+    assert await refusal("blank.txt", b" \r\n\t") == "empty"
+    assert (
+        await refusal("photo.png", b"\x89PNG\r\n\x1a\n" + bytes(range(256))) == "unsupported_type"
+    )
+    assert await refusal("report.pdf", b"just words") == "type_mismatch"
+    assert await refusal("report.docx", files.pdf([LINES])) == "type_mismatch"
+    assert await refusal("report.pptx", docx) == "type_mismatch"
+    assert await refusal("words.txt", bytes(range(32)) * 9) == "type_mismatch"
+    assert await refusal("secret.pdf", files.pdf([LINES], encrypted=True)) == "encrypted"
+    compound = bytes.fromhex("d0cf11e0a1b11ae1") + "EncryptedPackage".encode("utf-16-le")
+    assert await refusal("secret.docx", compound) == "encrypted"
+    assert await refusal("broken.pdf", b"%PDF-1.7 and then nothing") == "malformed"
+    assert await refusal("broken.docx", docx[: len(docx) // 2]) == "malformed"
+    assert await refusal("scan.pdf", files.pdf([[]])) == "no_text"
+    assert await refusal("signs.txt", b"---- ****") == "no_text"
+
+
+async def test_archives_that_unpack_to_too_much_are_refused_before_they_are_parsed():
+    swollen = files.archive({"word/document.xml": b"<w:p/>" * 20_000_000})
+    many = files.archive({f"word/{at}.xml": b"x" for at in range(2_001)})
+    nested = files.archive(
+        {"word/document.xml": b"<a/>", "word/inner.zip": files.archive({"a": b"b"})}
+    )
+
+    for body in (swollen, many, nested):
+        assert await refusal("bomb.docx", body) == "archive_bomb"
+
+
+async def test_an_archive_whose_header_lies_about_sizes_is_refused():
+    honest = bytearray(files.archive({"word/document.xml": b"A" * 60_000_000}))
+    with zipfile.ZipFile(io.BytesIO(honest)) as archive:
+        size = archive.infolist()[0].file_size.to_bytes(4, "little")
+    lying = bytes(honest).replace(size, (1_000).to_bytes(4, "little"))
+
+    assert await refusal("bomb.docx", lying) in {"archive_bomb", "malformed"}
+
+
+async def test_a_billion_laughs_and_deep_nesting_are_survived():
+    laughs = (
+        '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "'
+        + "&a;" * 9_000
+        + '"><!ENTITY c "'
+        + "&b;" * 9_000
+        + '">]><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+        "<w:body><w:p><w:r><w:t>&c;</w:t></w:r></w:p></w:body></w:document>"
+    )
+    assert await refusal("laughs.docx", files.archive({"word/document.xml": laughs})) in {
+        "malformed",
+        "no_text",
+    }
+    deep = await read("deep.html", b"<div>" * 200_000 + b"the text at the bottom is found")
+    assert texts(deep.pieces) == "the text at the bottom is found"
+
+
+async def test_a_child_over_its_memory_or_time_is_killed_and_named():
+    body = files.pdf([LINES])
+
+    with pytest.raises(KnowledgeError) as memory:
+        await extract.extract(filetype.PDF, body, resident_bytes_max=2**20)
+    with pytest.raises(KnowledgeError) as clock:
+        await extract.extract(filetype.PDF, body, wall_s=0.01)
+
+    assert memory.value.code == "limit_memory"
+    assert clock.value.code == "limit_time"
+    assert not [
+        child
+        for child in psutil.Process().children()
+        if "extract_child" in " ".join(child.cmdline())
+    ]
+
+
+def test_the_server_itself_holds_no_parser():
+    look = "import sys, knowledge.ingest; print(*{'kreuzberg', 'pypdfium2'} & set(sys.modules))"
+
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == ""

@@ -1,0 +1,303 @@
+"""Clients that do not play by the rules: each is cut off, and nobody else notices."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from chatbot.database import Database
+from chatbot.realtime import sockets
+from chatbot.realtime.manager import Outbox, Rooms
+from chatbot.realtime.sockets import address_block
+from chatbot.settings import Limits
+from tests.realtime.conftest import (
+    SITE_ORIGIN,
+    Ear,
+    House,
+    Service,
+    build_house,
+    connected,
+    say,
+    serving,
+)
+
+
+@asynccontextmanager
+async def raw(
+    service: Service, *, origin: str = SITE_ORIGIN
+) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    """A bare websocket, Engine.IO's greeting already read."""
+    async with aiohttp.ClientSession() as http:
+        url = f"{service.url}/socket.io/?EIO=4&transport=websocket"
+        patience = aiohttp.ClientWSTimeout(ws_close=0.2)
+        async with http.ws_connect(
+            url, headers={"Origin": origin}, max_msg_size=0, timeout=patience
+        ) as ws:
+            assert (await ws.receive_str()).startswith("0")
+            yield ws
+
+
+async def sign_in(ws: aiohttp.ClientWebSocketResponse, house: House) -> None:
+    await ws.send_str("40/visitor," + json.dumps({"token": house.visitor_token}))
+    assert (await ws.receive_str()).startswith("40/visitor,")
+
+
+async def subscribe(ws: aiohttp.ClientWebSocketResponse, topic: str) -> None:
+    await ws.send_str("42/visitor,1" + json.dumps(["subscribe", {"topics": [topic]}]))
+    assert '"ok"' in await ws.receive_str()
+
+
+async def closed(ws: aiohttp.ClientWebSocketResponse, within_s: float) -> list[str]:
+    """What the server still said until it closed; TimeoutError when it does not."""
+    said: list[str] = []
+    async with asyncio.timeout(within_s):
+        async for message in ws:
+            said.append(str(message.data))
+    return said
+
+
+async def test_a_socket_that_never_proves_itself_is_closed(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "CONNECT_WITHIN_S", 0.3)
+    async with raw(service) as ws:
+        await closed(ws, 2.0)
+    assert service.realtime.server._strangers == {}
+
+
+async def test_a_refused_socket_is_closed_too(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "CONNECT_WITHIN_S", 0.3)
+    async with raw(service) as ws:
+        await ws.send_str('40/visitor,{"token":"nonsense"}')
+
+        said = await closed(ws, 2.0)
+
+    assert json.loads(said[0].partition(",")[2])["data"]["code"] == "not_signed_in"
+
+
+async def test_a_socket_that_proves_itself_stays(
+    service: Service, two_houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "CONNECT_WITHIN_S", 0.3)
+    async with raw(service) as ws:
+        await sign_in(ws, two_houses[0])
+
+        with pytest.raises(TimeoutError):
+            await closed(ws, 0.8)
+
+
+async def test_one_address_cannot_hold_the_door_open(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "STRANGERS_PER_ADDRESS_MAX", 2)
+    async with raw(service), raw(service):
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            async with raw(service):
+                pass
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"\x00\x01",
+        '451-/visitor,["send",{"_placeholder":true,"num":0}]',
+        '459999999999-/visitor,["send",{"_placeholder":true,"num":0}]',
+        '461-/visitor,1[{"_placeholder":true,"num":0}]',
+        "42/visitor,{}",
+        "42/visitor,[]",
+        "42/visitor",
+        "42/visitor,1",
+        "42/visitor,[[1]]",
+        "42/visitor," + "[" * 60_000,
+        "42/visitor," + "1" * 60_000,
+        '4{"a":1}',
+        '4["a"]',
+        "44/visitor,{}",
+        "49",
+        "4",
+        "x" * 70_000,
+    ],
+    ids=lambda packet: str(packet[:24]),
+)
+async def test_an_unreadable_packet_ends_the_socket(
+    service: Service, two_houses: tuple[House, House], packet: str | bytes
+) -> None:
+    async with raw(service) as ws:
+        await sign_in(ws, two_houses[0])
+
+        await (ws.send_bytes(packet) if isinstance(packet, bytes) else ws.send_str(packet))
+
+        await closed(ws, 2.0)
+    assert service.realtime.server._binary_packet == {}
+    async with connected(service, "/visitor", two_houses[0].visitor_token) as ear:
+        topic = f"org:{two_houses[0].org_id}:public"
+        assert (await ear.ask("subscribe", {"topics": [topic]}))["topics"] == {topic: "ok"}
+
+
+async def test_events_before_the_proof_reach_no_handler(
+    service: Service, two_houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "CONNECT_WITHIN_S", 0.3)
+    stopped = list(service.answerer.stopped)
+    async with raw(service) as ws:
+        await ws.send_str('42/visitor,1["stop",{"mid":"00000000-0000-0000-0000-000000000007"}]')
+
+        said = await closed(ws, 2.0)
+
+    assert not any(each.startswith("43") for each in said)
+    assert service.answerer.stopped == stopped
+
+
+async def test_long_polling_is_not_offered(service: Service) -> None:
+    async with aiohttp.ClientSession() as http:
+        async with http.get(f"{service.url}/socket.io/?EIO=4&transport=polling") as reply:
+            assert reply.status == 400
+        async with http.post(
+            f"{service.url}/socket.io/?EIO=4&transport=polling", data=b"x" * 100
+        ) as reply:
+            assert reply.status == 400
+
+
+async def test_who_leaves_during_the_proof_leaves_nothing_behind(
+    service: Service, two_houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = asyncio.Event()
+
+    async def slow(token: str, origin: str | None) -> object:
+        await gone.wait()
+        return two_houses[0].visitor
+
+    monkeypatch.setattr(service.realtime._doors[0], "_auth", slow)
+    async with raw(service) as ws:
+        await ws.send_str('40/visitor,{"token":"any"}')
+        await asyncio.sleep(0.1)
+        service.realtime.server._abort(next(iter(service.realtime.server._strangers)))
+    gone.set()
+    await asyncio.sleep(0.2)
+
+    manager = service.realtime.server.manager
+    assert manager.rooms.get("/visitor", {}) == {}
+    assert manager.pending_connect == {}
+    assert manager._rooms_of == {}
+
+
+async def test_a_client_that_does_not_read_is_cut_and_others_hear_all(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "CLOSE_WITHIN_S", 0.5)
+    house = await build_house(database)
+    topic = f"conversation:{house.conversation_id}:messages"
+    async with serving(database, Limits()) as service:
+        server = service.realtime.server
+        async with raw(service) as stuck:
+            async with connected(service, "/visitor", house.visitor_token) as ear:
+                await ear.ask("subscribe", {"topics": [topic]})
+                await sign_in(stuck, house)
+                await subscribe(stuck, topic)
+                stuck._response.connection.transport.pause_reading()  # type: ignore[union-attr]
+                queues = [each.queue for each in server.eio.sockets.values()]
+
+                for sent in range(1, 2001):
+                    server.deliver("answer.delta", {"text": "x" * 10_000}, topic)
+                    if sent % 20 == 0:
+                        await _heard(ear, sent)
+                async with asyncio.timeout(5):
+                    while len(server.eio.sockets) > 1:
+                        await asyncio.sleep(0.01)
+
+                assert all(each.qsize() <= 256 for each in queues)
+                assert len(server.manager.sids(topic, "/visitor")) == 1
+                await say(database, house, "still fine")
+                await ear.hear("signal")
+
+
+async def _heard(ear: Ear, frames: int) -> None:
+    async with asyncio.timeout(5):
+        while len(ear.heard) < frames:
+            await asyncio.sleep(0.001)
+
+
+async def test_a_client_that_was_only_slow_learns_why(
+    database: Database, two_houses: tuple[House, House]
+) -> None:
+    house, _ = two_houses
+    topic = f"conversation:{house.conversation_id}:messages"
+    async with serving(database, Limits(socket_queue_frames=8)) as service, raw(service) as ws:
+        await sign_in(ws, house)
+        await subscribe(ws, topic)
+
+        for _ in range(20):
+            service.realtime.server.deliver("answer.delta", {"text": "x"}, topic)
+
+        said = await closed(ws, 3.0)
+        event, notice = json.loads(said[-1].partition(",")[2])
+        assert event == "system"
+        assert (notice["code"], notice["retry"]) == ("slow_consumer", "backoff")
+
+
+async def test_a_restart_is_announced(database: Database) -> None:
+    house = await build_house(database)
+    async with serving(database, Limits()) as service:
+        ear_context = connected(service, "/visitor", house.visitor_token)
+        ear = await ear_context.__aenter__()
+    notice = await ear.hear("system", 1.0)
+    assert (notice["code"], notice["retry"]) == ("restarting", "backoff")
+    await ear_context.__aexit__(None, None, None)
+
+
+async def test_nothing_is_sent_without_saying_to_whom(service: Service) -> None:
+    server = service.realtime.server
+    for arguments in ({}, {"room": None}, {"to": ""}):
+        with pytest.raises(ValueError, match="room or a socket"):
+            await server.emit("signal", {}, namespace="/visitor", **arguments)  # type: ignore[arg-type]
+
+
+async def test_a_socket_knows_its_rooms_and_leaves_them_all() -> None:
+    rooms = Rooms()
+    for number in range(100):
+        rooms.basic_enter_room(f"s{number}", "/visitor", None, eio_sid=f"e{number}")
+        rooms.basic_enter_room(f"s{number}", "/visitor", f"s{number}", eio_sid=f"e{number}")
+        rooms.basic_enter_room(f"s{number}", "/visitor", "topic")
+        rooms.basic_enter_room(f"s{number}", "/visitor", f"own {number}")
+
+    assert sorted(rooms.rooms_of("s7", "/visitor")) == ["own 7", "topic"]
+    rooms.basic_disconnect("s7", "/visitor")
+
+    assert rooms.rooms_of("s7", "/visitor") == []
+    assert len(rooms.sids("topic", "/visitor")) == 99
+    assert "own 7" not in rooms.rooms["/visitor"]
+    for number in range(100):
+        rooms.basic_disconnect(f"s{number}", "/visitor")
+    assert rooms.rooms == {}
+    assert rooms._rooms_of == {}
+
+
+def test_an_outbox_is_bounded_in_frames_and_in_bytes() -> None:
+    packet = sockets.engine.Packet(sockets.engine.MESSAGE, "x" * 100)
+    last = sockets.engine.Packet(sockets.engine.MESSAGE, "sorry")
+    for outbox in (Outbox(10), Outbox(1000, bytes_max=1000)):
+        ended: list[int] = []
+        outbox.goodbye = lambda ended=ended: ended.append(1) or last
+        for _ in range(10):
+            outbox.put_nowait(packet)
+        assert (outbox.qsize(), ended) == (10, [])
+
+        for _ in range(100):
+            outbox.put_nowait(packet)
+
+        assert ended == [1]
+        assert [outbox.get_nowait() for _ in range(outbox.qsize())] == [last, None]
+
+
+def test_addresses_are_counted_by_network() -> None:
+    def block(host: str | None) -> str:
+        return address_block({"asgi.scope": {"client": (host, 1) if host else None}})
+
+    assert block("203.0.113.9") == "203.0.113.9/32"
+    assert block("2001:db8:1:2:3::4") == block("2001:db8:1:2:ffff::1") == "2001:db8:1:2::/64"
+    assert block(None) == block("unix") == "unknown"

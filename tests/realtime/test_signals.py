@@ -1,0 +1,114 @@
+"""The wire form of a signal: small, without anything but ids, folded when equal."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatbot.realtime.signals import (
+    CURSOR_CHARS_MAX,
+    IDS_MAX,
+    WIRE_BYTES_MAX,
+    Cursor,
+    Row,
+    Signal,
+    bounds,
+    fold,
+    short,
+    signal,
+)
+
+HERE = Cursor("0123456789ab", "100:105:101,103")
+TOPIC = f"conversation:{UUID(int=1)}:messages"
+
+
+def row(number: int = 1, payload: Mapping[str, Any] | None = None, topic: str = TOPIC) -> Row:
+    at = datetime(2026, 11, 21, 9, 30, 0, 123456, tzinfo=UTC)
+    return Row(number, uuid4(), topic, "message.changed", payload or {}, at)
+
+
+def test_the_largest_signal_fits_the_wire() -> None:
+    names = [f"{letter * 31}s" for letter in "abcdef"]
+    biggest = Row(
+        id=2**63 - 1,
+        org_id=uuid4(),
+        topic=f"{'s' * 20}:{uuid4()}:{'f' * 20}",
+        event="e" * 60,
+        payload=dict.fromkeys(names, "x" * 40) | {"version": 2**53},
+        inserted_at=datetime(2026, 11, 21, 9, 30, 0, 123456, tzinfo=UTC),
+    )
+
+    sent = signal(biggest, Cursor("0123456789ab", "9" * 19 + ":" + ",".join(["9" * 19] * 99)))
+
+    assert len(msgspec.json.encode(sent)) <= WIRE_BYTES_MAX
+    assert len(sent.ids) == IDS_MAX
+    assert len(sent.cur) <= CURSOR_CHARS_MAX
+
+
+def test_only_ids_and_the_version_leave_the_house() -> None:
+    payload = {
+        "message_id": str(UUID(int=7)),
+        "version": 12,
+        "text": "Dr. Smith called about the results",
+        "row": {"name": "Smith"},
+        "list": [1],
+        "flag": True,
+        "none": None,
+        "number": 4,
+    }
+
+    sent = signal(row(payload=payload), HERE)
+
+    assert sent.ids == {"message_id": str(UUID(int=7)), "number": "4"}
+    assert sent.version == 12
+
+
+@given(st.dictionaries(st.text(), st.recursive(st.text() | st.integers(), st.lists), max_size=8))
+def test_no_payload_can_break_or_bloat_a_signal(payload: dict[str, Any]) -> None:
+    sent = signal(row(payload=payload), HERE)
+
+    assert len(msgspec.json.encode(sent)) <= WIRE_BYTES_MAX
+    assert msgspec.json.decode(msgspec.json.encode(sent), type=Signal) == sent
+
+
+def test_equal_signals_of_one_read_become_the_last_of_them() -> None:
+    other = f"conversation:{UUID(int=2)}:messages"
+    rows = [row(1), row(2, topic=other), row(3), row(4, {"message_id": "m"}), row(5)]
+
+    folded = fold(signal(each, HERE) for each in rows)
+
+    assert [(each.id, each.topic) for each in folded] == [
+        ("2", other),
+        ("4", TOPIC),
+        ("5", TOPIC),
+    ]
+
+
+def test_folding_keeps_the_highest_version_whatever_the_order() -> None:
+    rows = [row(1, {"version": 6}), row(2, {"version": 5})]
+
+    [folded] = fold(signal(each, HERE) for each in rows)
+
+    assert (folded.id, folded.version) == ("2", 6)
+
+
+def test_a_long_cursor_is_sent_in_a_form_that_repeats_but_misses_nothing() -> None:
+    long = "100:900:" + ",".join(str(each) for each in range(100, 300))
+
+    assert short("100:105:101,103") == "100:105:101,103"
+    assert short(long) == "100:100:"
+
+
+@pytest.mark.parametrize("text", ["", "1", "1:2", "a:b:", "1:2:3,", "1:2:-3", "1:2:3 ", "1" * 30])
+def test_what_is_no_snapshot_has_no_bounds(text: str) -> None:
+    assert bounds(text) is None
+
+
+def test_a_snapshot_has_bounds() -> None:
+    assert bounds("100:105:") == (100, 105)
+    assert bounds("100:105:101,103") == (100, 105)

@@ -1,0 +1,471 @@
+"""Real sockets over a real server: what clients get, in the order in which it counts."""
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from socketio.exceptions import ConnectionError as Refused
+from sqlalchemy import text
+
+from chatbot.database import Database, new_id
+from chatbot.realtime import door
+from chatbot.settings import Limits
+from tests.realtime.conftest import (
+    PUBLIC_URL,
+    SITE_ORIGIN,
+    House,
+    Service,
+    build_house,
+    connected,
+    hire,
+    say,
+    serving,
+)
+
+
+def code(ack: dict[str, Any]) -> str:
+    return ack["error"]["code"]
+
+
+# Signals
+
+
+async def test_a_subscriber_hears_what_changes_and_nothing_else(
+    service: Service, database: Database, two_houses: tuple[House, House]
+) -> None:
+    ours, theirs = two_houses
+    topic = f"conversation:{ours.conversation_id}:messages"
+    async with connected(service, "/visitor", ours.visitor_token) as ear:
+        ack = await ear.ask("subscribe", {"topics": [topic]})
+        assert ack["topics"] == {topic: "ok"}
+        assert (ack["missed"], ack["reset"]) == ([], False)
+
+        await say(database, theirs, "elsewhere")
+        message = await say(database, ours, "hello")
+        heard = await ear.hear("signal")
+
+        assert heard["topic"] == topic
+        assert heard["event"] == "message.changed"
+        assert heard["ids"] == {
+            "conversation_id": str(ours.conversation_id),
+            "message_id": str(message.id),
+        }
+        assert heard["version"] == message.rev
+        assert (heard["epoch"], bool(heard["cur"])) == (ack["epoch"], True)
+        await asyncio.sleep(0.2)
+        assert ear.heard == []
+
+
+async def test_each_organisation_hears_only_its_own(
+    service: Service, database: Database, two_houses: tuple[House, House]
+) -> None:
+    ours, theirs = two_houses
+    async with (
+        connected(service, "/staff", ours.staff_token()) as ear,
+        connected(service, "/staff", theirs.staff_token()) as other,
+    ):
+        for each, house in ((ear, ours), (other, theirs)):
+            await each.ask("subscribe", {"topics": house.topics()})
+        for _ in range(5):
+            await say(database, ours, "ours")
+            await say(database, theirs, "theirs")
+        await asyncio.sleep(0.5)
+
+    for each, house, foreign in ((ear, ours, theirs), (other, theirs, ours)):
+        heard = str(each.heard)
+        assert str(house.conversation_id) in heard
+        for id_ in (foreign.org_id, foreign.site_id, foreign.conversation_id):
+            assert str(id_) not in heard
+
+
+async def test_topics_of_others_are_not_found(
+    service: Service, two_houses: tuple[House, House]
+) -> None:
+    ours, theirs = two_houses
+    unknown = f"conversation:{uuid4()}:messages"
+    internal = f"conversation:{ours.conversation_id}:answers"
+    for namespace, token in (
+        ("/visitor", ours.visitor_token),
+        ("/staff", ours.staff_token()),
+    ):
+        async with connected(service, namespace, token) as ear:
+            asked = [*theirs.topics(), unknown, internal, "nonsense"]
+
+            ack = await ear.ask("subscribe", {"topics": asked})
+
+            assert ack["topics"] == dict.fromkeys(asked, "not_found")
+
+
+async def test_a_visitor_cannot_hear_what_staff_hear(
+    service: Service, two_houses: tuple[House, House]
+) -> None:
+    ours, _ = two_houses
+    own = {
+        f"visitor:{ours.visitor.visitor_id}:conversations",
+        f"conversation:{ours.conversation_id}:messages",
+        f"org:{ours.org_id}:public",
+    }
+    async with connected(service, "/visitor", ours.visitor_token) as ear:
+        ack = await ear.ask("subscribe", {"topics": ours.topics()})
+
+    assert {topic for topic, result in ack["topics"].items() if result == "ok"} == own
+
+
+async def test_who_comes_back_is_told_what_was_missed(
+    service: Service, database: Database, two_houses: tuple[House, House]
+) -> None:
+    ours, _ = two_houses
+    topic = f"conversation:{ours.conversation_id}:messages"
+    async with connected(service, "/visitor", ours.visitor_token) as ear:
+        first = await ear.ask("subscribe", {"topics": [topic]})
+    message = await say(database, ours, "while away")
+
+    async with connected(service, "/visitor", ours.visitor_token) as ear:
+        cursor = {"epoch": first["epoch"], "cur": first["cur"]}
+        ack = await ear.ask("subscribe", {"topics": [topic], "cursor": cursor})
+        lost = await ear.ask(
+            "subscribe", {"topics": [topic], "cursor": cursor | {"epoch": "another"}}
+        )
+
+    assert [each["ids"]["message_id"] for each in ack["missed"]] == [str(message.id)]
+    assert not ack["reset"]
+    assert (lost["missed"], lost["reset"]) == ([], True)
+
+
+async def test_between_the_cursor_and_the_first_signal_there_is_no_hole(
+    service: Service, database: Database, two_houses: tuple[House, House]
+) -> None:
+    """Whatever is written while clients subscribe is either visible at their cursor or heard live."""
+    ours, _ = two_houses
+    topic = f"conversation:{ours.conversation_id}:messages"
+    written: list[str] = []
+    done = asyncio.Event()
+
+    async def write() -> None:
+        while not done.is_set():
+            written.append(str((await say(database, ours, "x")).id))
+
+    writing = asyncio.create_task(write())
+    heard: list[tuple[set[str], set[str]]] = []
+    for _ in range(10):
+        async with connected(service, "/visitor", ours.visitor_token) as ear:
+            ack = await ear.ask("subscribe", {"topics": [topic]})
+            async with database.transaction(ours.org_id) as db:
+                rows = await db.scalars(text("select id::text from messages"))
+                state = set(rows.all())
+            assert len(state) < len(written) + 2
+            await asyncio.sleep(0.1)
+            caught_up = await ear.ask("subscribe", {"topics": [topic]})
+            del caught_up
+            live = {data["ids"]["message_id"] for name, data in ear.heard if name == "signal"}
+            heard.append((state, live))
+            assert ack["topics"] == {topic: "ok"}
+    done.set()
+    await writing
+
+    for state, live in heard:
+        first_live = min(written.index(each) for each in live)
+        last_live = max(written.index(each) for each in live)
+        assert set(written[: last_live + 1]) <= state | live, first_live
+
+
+async def test_unsubscribed_means_silence(
+    service: Service, database: Database, two_houses: tuple[House, House]
+) -> None:
+    ours, _ = two_houses
+    topics = [f"conversation:{ours.conversation_id}:messages", f"org:{ours.org_id}:inbox"]
+    async with connected(service, "/staff", ours.staff_token()) as ear:
+        await ear.ask("subscribe", {"topics": topics})
+        assert await ear.ask("unsubscribe", {"topics": topics[:1]}) == {}
+
+        await say(database, ours, "hello")
+
+        assert (await ear.hear("signal"))["topic"] == topics[1]
+        await asyncio.sleep(0.2)
+        assert ear.heard == []
+
+
+# Answers
+
+
+async def test_an_answer_reaches_every_tab_and_the_staff_who_watch(
+    service: Service, two_houses: tuple[House, House]
+) -> None:
+    ours, theirs = two_houses
+    topic = f"conversation:{ours.conversation_id}:messages"
+    mid = new_id()
+    async with (
+        connected(service, "/visitor", ours.visitor_token) as tab,
+        connected(service, "/staff", ours.staff_token()) as watcher,
+        connected(service, "/staff", theirs.staff_token()) as stranger,
+    ):
+        for each in (tab, watcher, stranger):
+            await each.ask("subscribe", {"topics": [topic]})
+
+        stream = service.realtime.frames.open(
+            org_id=ours.org_id, conversation_id=ours.conversation_id, mid=mid, attempt=1
+        )
+        for word in ("Yes, ", "we ", "do."):
+            stream.write(word)
+        await stream.end("complete", 1)
+        for each in (tab, watcher):
+            await each.hear("answer.end")
+
+        for each in (tab, watcher):
+            assert [name for name, _ in each.heard] == ["answer.start"] + ["answer.delta"] * 2
+            assert "".join(str(data.get("text", "")) for _, data in each.heard) == "Yes, we do."
+        assert stranger.heard == []
+
+
+async def test_a_client_resumes_in_the_middle_of_an_answer(
+    service: Service, two_houses: tuple[House, House]
+) -> None:
+    ours, theirs = two_houses
+    mid = new_id()
+    stream = service.realtime.frames.open(
+        org_id=ours.org_id, conversation_id=ours.conversation_id, mid=mid, attempt=1
+    )
+    for word in ("a" * 300, "b" * 300, "c" * 300):
+        stream.write(word)
+    asked = {"mid": str(mid), "attempt": 1, "after": 1}
+    async with connected(service, "/visitor", ours.visitor_token) as ear:
+        assert code(await ear.ask("resume", asked)) == "not_found"
+        await ear.ask("subscribe", {"topics": [f"conversation:{ours.conversation_id}:messages"]})
+
+        ack = await ear.ask("resume", asked)
+
+        assert [each["event"] for each in ack["frames"]] == ["answer.delta"] * 2
+        assert [each["frame"]["text"] for each in ack["frames"]] == ["b" * 300, "c" * 300]
+        assert code(await ear.ask("resume", asked | {"mid": str(uuid4())})) == "not_found"
+    async with connected(service, "/staff", theirs.staff_token()) as stranger:
+        assert code(await stranger.ask("resume", asked)) == "not_found"
+    await stream.end("complete", 1)
+
+
+async def test_a_message_is_sent_and_repeated_and_stopped(
+    service: Service, two_houses: tuple[House, House]
+) -> None:
+    ours, _ = two_houses
+    sent = {
+        "conversation_id": str(ours.conversation_id),
+        "client_id": uuid4().hex,
+        "text": "Do you deliver?",
+        "page": f"{SITE_ORIGIN}/prices",
+    }
+    async with connected(service, "/visitor", ours.visitor_token) as ear:
+        first = await ear.ask("send", sent)
+        again = await ear.ask("send", sent)
+        other = await ear.ask("send", sent | {"text": "Something else"})
+        mid = uuid4()
+        stopped = await ear.ask("stop", {"mid": str(mid)})
+        unknown = await ear.ask("stop", {"mid": str(UUID(int=0))})
+
+    assert first["text"] == "Do you deliver?"
+    assert first["conversation_id"] == str(ours.conversation_id)
+    assert again == first
+    assert code(other) == "client_id_reused"
+    assert stopped == {}
+    assert mid in service.answerer.stopped
+    assert code(unknown) == "not_found"
+
+
+async def test_typing_is_seen_by_the_other_side_only(
+    service: Service, two_houses: tuple[House, House]
+) -> None:
+    ours, theirs = two_houses
+    topic = f"conversation:{ours.conversation_id}:messages"
+    typing = {"conversation_id": str(ours.conversation_id), "on": True}
+    async with (
+        connected(service, "/visitor", ours.visitor_token) as visitor,
+        connected(service, "/staff", ours.staff_token()) as staff,
+        connected(service, "/staff", theirs.staff_token()) as stranger,
+    ):
+        assert code(await staff.ask("typing", typing)) == "not_found"
+        for each in (visitor, staff):
+            await each.ask("subscribe", {"topics": [topic]})
+
+        assert await staff.ask("typing", typing) == {}
+
+        assert await visitor.hear("typing") == typing | {"kind": "staff", "name": "Robin"}
+        assert code(await stranger.ask("typing", typing)) == "not_found"
+        assert staff.heard == []
+        assert stranger.heard == []
+
+
+# Who may come in
+
+
+@pytest.mark.parametrize("token", ["", "x", "x" * 10_000, "é", "null"])
+@pytest.mark.parametrize("namespace", ["/visitor", "/staff"])
+async def test_a_bad_token_is_refused_with_a_code(
+    service: Service, namespace: str, token: str
+) -> None:
+    with pytest.raises(Refused):
+        async with connected(service, namespace, token):
+            pass
+    rooms: dict[str, Any] = service.realtime.server.manager.rooms
+    assert rooms.get(namespace, {}) == {}
+    assert service.realtime.server.manager.pending_connect == {}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "origin"),
+    [
+        ("/visitor", "https://evil.example"),
+        ("/visitor", f"{SITE_ORIGIN}.evil.example"),
+        ("/visitor", "http://www.example.org"),
+        ("/visitor", "null"),
+        ("/staff", SITE_ORIGIN),
+        ("/staff", f"{PUBLIC_URL}1"),
+        ("/staff", "null"),
+    ],
+)
+async def test_a_token_is_worth_nothing_on_another_page(
+    service: Service, two_houses: tuple[House, House], namespace: str, origin: str
+) -> None:
+    ours, _ = two_houses
+    token = ours.visitor_token if namespace == "/visitor" else ours.staff_token()
+
+    with pytest.raises(Refused):
+        async with connected(service, namespace, token, origin=origin):
+            pass
+
+
+async def test_one_sides_token_does_not_open_the_others_door(
+    service: Service, two_houses: tuple[House, House]
+) -> None:
+    ours, _ = two_houses
+    for namespace, token in (("/staff", ours.visitor_token), ("/visitor", ours.staff_token())):
+        with pytest.raises(Refused):
+            async with connected(service, namespace, token, origin=PUBLIC_URL):
+                pass
+
+
+async def test_an_unknown_namespace_is_refused(
+    service: Service, two_houses: tuple[House, House]
+) -> None:
+    ours, _ = two_houses
+    for namespace in ("/", "/admin"):
+        with pytest.raises(Refused):
+            async with connected(service, namespace, ours.visitor_token, origin=SITE_ORIGIN):
+                pass
+
+
+async def test_a_failing_check_refuses_and_leaves_nothing_behind(
+    service: Service, two_houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, _ = two_houses
+
+    async def fail(*args: object) -> None:
+        raise RuntimeError("the database is down")
+
+    for each in service.realtime._doors:
+        monkeypatch.setattr(each, "_auth", fail)
+    before = dict(service.realtime.server.manager.rooms)
+
+    with pytest.raises(Refused):
+        async with connected(service, "/visitor", ours.visitor_token):
+            pass
+
+    assert service.realtime.server.manager.rooms == before
+    assert service.realtime.server.manager.pending_connect == {}
+
+
+async def test_a_person_has_a_bounded_number_of_sockets(
+    service: Service, two_houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, _ = two_houses
+    monkeypatch.setattr(door, "SOCKETS_PER_PERSON_MAX", 1)
+    async with connected(service, "/visitor", ours.visitor_token):
+        with pytest.raises(Refused):
+            async with connected(service, "/visitor", ours.visitor_token):
+                pass
+
+
+# What may be asked
+
+
+@pytest.mark.parametrize(
+    ("event", "data"),
+    [
+        ("subscribe", None),
+        ("subscribe", {}),
+        ("subscribe", {"topics": []}),
+        ("subscribe", {"topics": ["x"] * 101}),
+        ("subscribe", {"topics": ["x" * 101]}),
+        ("subscribe", {"topics": [1]}),
+        ("subscribe", {"topics": ["x"], "org_id": "mine"}),
+        ("subscribe", {"topics": ["x"], "cursor": {"epoch": "e"}}),
+        ("send", {"client_id": "", "text": "x"}),
+        ("send", {"client_id": "c" * 65, "text": "x"}),
+        ("send", {"client_id": "c", "text": 1}),
+        ("send", {"client_id": "c", "text": "x", "author": "staff"}),
+        ("stop", {"mid": "not an id"}),
+        ("resume", {"mid": str(uuid4()), "attempt": "1", "after": 0}),
+        ("typing", {"conversation_id": str(uuid4()), "on": "yes"}),
+        ("renew", {}),
+        ("connect", {"token": "x"}),
+        ("emit", {}),
+        ("_renew", {"token": "x"}),
+        ("trigger_event", {}),
+    ],
+)
+async def test_what_does_not_fit_is_refused_and_the_socket_lives(
+    service: Service, two_houses: tuple[House, House], event: str, data: object
+) -> None:
+    ours, _ = two_houses
+    async with connected(service, "/visitor", ours.visitor_token) as ear:
+        if event != "connect":
+            assert code(await ear.ask(event, data)) in ("invalid_request", "unknown_event")
+        topic = f"org:{ours.org_id}:public"
+        assert (await ear.ask("subscribe", {"topics": [topic]}))["topics"] == {topic: "ok"}
+
+
+async def test_staff_have_no_visitors_events(
+    service: Service, two_houses: tuple[House, House]
+) -> None:
+    ours, _ = two_houses
+    async with connected(service, "/staff", ours.staff_token()) as ear:
+        sent = {"client_id": uuid4().hex, "text": "x"}
+        assert code(await ear.ask("send", sent)) == "unknown_event"
+
+
+async def test_an_unexpected_failure_tells_its_number_and_nothing_else(
+    service: Service, two_houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, _ = two_houses
+
+    async def fail(*args: object, **more: object) -> None:
+        raise RuntimeError("password=hunter2")
+
+    monkeypatch.setattr(service.answerer, "send", fail)
+    async with connected(service, "/visitor", ours.visitor_token) as ear:
+        ack = await ear.ask("send", {"client_id": uuid4().hex, "text": "x"})
+
+    assert code(ack) == "internal"
+    assert "hunter2" not in str(ack)
+
+
+async def test_topics_and_events_are_limited(database: Database) -> None:
+    house = await build_house(database)
+    others = [await hire(database, house.org_id) for _ in range(3)]
+    names = [f"staff:{each.staff_id}:notifications" for each in others]
+    own = [f"org:{house.org_id}:{feature}" for feature in ("inbox", "dashboard", "knowledge")]
+    limits = Limits(topics_per_socket=2, events_per_second=2)
+    async with serving(database, limits) as service:
+        async with connected(service, "/staff", house.staff_token()) as ear:
+            ack = await ear.ask("subscribe", {"topics": own})
+            assert ack["topics"] == {
+                own[0]: "ok",
+                own[1]: "ok",
+                own[2]: "too_many_topics",
+            }
+            await ear.ask("unsubscribe", {"topics": [own[0]]})
+            ack = await ear.ask("subscribe", {"topics": [own[2], names[0]]})
+            assert ack["topics"] == {own[2]: "ok", names[0]: "too_many_topics"}
+
+            refused = [await ear.ask("unsubscribe", {"topics": []}) for _ in range(4)]
+
+            assert code(refused[-1]) == "too_many_requests"
+            assert refused[-1]["error"]["retry_after_s"] == 1
