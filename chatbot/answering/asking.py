@@ -1,0 +1,118 @@
+"""What a visitor does to a conversation, the same by HTTP and by socket: ask, stop, call a
+person.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+
+from chatbot.answering import turns
+from chatbot.answering.answers import Answers
+from chatbot.conversations import handoff, transcript, wire
+from chatbot.conversations.tables import AuthorKind
+from chatbot.conversations.transcript import Said
+from chatbot.database import Database
+from chatbot.errors import Conflict, TooMany
+from chatbot.settings import Limits
+from chatbot.staff.login import staff_names
+from chatbot.visitors.sessions import Visitor
+
+VISITOR_NAME = "Visitor"
+
+
+class Asking:
+    """The visitor's verbs; each is one transaction, and what follows it is started after the
+    commit.
+    """
+
+    def __init__(self, database: Database, answers: Answers, limits: Limits) -> None:
+        self._database = database
+        self._answers = answers
+        self._limits = limits
+
+    async def send(
+        self,
+        visitor: Visitor,
+        *,
+        conversation_id: UUID | None,
+        client_id: str,
+        text: str,
+        page_url: str | None,
+    ) -> tuple[wire.Message, bool]:
+        """Store a message, in a new conversation when none is named; the stored one and whether it
+        is new.
+
+        The answer is started once the message is committed. The same `client_id` again changes
+        nothing.
+        """
+        said = Said(
+            AuthorKind.VISITOR,
+            transcript.checked_text(text, self._limits.message_chars_max),
+            VISITOR_NAME,
+            author_id=visitor.visitor_id,
+            client_id=transcript.checked_client_id(client_id),
+            page_url=page_url,
+        )
+        try:
+            message, is_new = await self._store(visitor, conversation_id, said)
+        except IntegrityError as error:
+            raise Conflict(
+                "client_id_reused", "This client_id belongs to another message.", retry="never"
+            ) from error
+        if is_new:
+            self._answers.start(visitor.org_id, message.conversation_id)
+        return message, is_new
+
+    async def stop(self, visitor: Visitor, mid: UUID) -> None:
+        """Stop the visitor's running answer; nothing happens when it has ended."""
+        async with self._database.transaction(visitor.org_id, actor=visitor.actor) as db:
+            conversation_id = await turns.conversation_of(db, visitor.org_id, mid)
+            conversation = await transcript.lock(
+                db, visitor.org_id, conversation_id, visitor_id=visitor.visitor_id
+            )
+            await turns.request_stop(db, conversation)
+
+    async def stop_in(self, visitor: Visitor, conversation_id: UUID) -> None:
+        """Stop whatever answer runs in the visitor's conversation."""
+        async with self._database.transaction(visitor.org_id, actor=visitor.actor) as db:
+            conversation = await transcript.lock(
+                db, visitor.org_id, conversation_id, visitor_id=visitor.visitor_id
+            )
+            await turns.request_stop(db, conversation)
+
+    async def call_person(
+        self, visitor: Visitor, conversation_id: UUID, reason: str | None
+    ) -> tuple[wire.VisitorConversation, bool]:
+        """Ask for a person; the conversation as it is now, and whether the request is new."""
+        async with self._database.transaction(visitor.org_id, actor=visitor.actor) as db:
+            conversation = await transcript.lock(
+                db, visitor.org_id, conversation_id, visitor_id=visitor.visitor_id
+            )
+            open_handoff, is_new = await handoff.request(
+                db, conversation, by=visitor.actor, reason=reason
+            )
+            takers = [open_handoff.taken_by_id] if open_handoff.taken_by_id else []
+            names = await staff_names(db, visitor.org_id, takers)
+            return wire.visitor_conversation(conversation, open_handoff, names), is_new
+
+    async def _store(
+        self, visitor: Visitor, conversation_id: UUID | None, said: Said
+    ) -> tuple[wire.Message, bool]:
+        async with self._database.transaction(visitor.org_id, actor=visitor.actor) as db:
+            if conversation_id is None:
+                most = self._limits.conversations_per_visitor
+                conversation, _ = await transcript.begin(
+                    db, visitor, said.client_id or "", most=most
+                )
+            else:
+                conversation = await transcript.lock(
+                    db, visitor.org_id, conversation_id, visitor_id=visitor.visitor_id
+                )
+            row, is_new = await transcript.say(db, conversation, said)
+            if is_new:
+                handoff.reopen(conversation)
+                recent = await transcript.said_within(db, visitor, timedelta(minutes=1))
+                if recent > self._limits.messages_per_minute:
+                    raise TooMany(retry_after_s=60)
+            return wire.message(row), is_new

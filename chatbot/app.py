@@ -1,0 +1,228 @@
+"""Builds the service out of its rooms; the only module that knows them all."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Litestar, Request, Response, Router
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+import chatbot.answering.api
+import chatbot.conversations.api
+import chatbot.library.api
+import chatbot.staff.api
+from chatbot import health, pages, web
+from chatbot.answering.answers import Answers
+from chatbot.answering.asking import Asking
+from chatbot.answering.extractive import ExtractiveModel
+from chatbot.answering.model import EndpointModel, Model
+from chatbot.answering.writing import Writing
+from chatbot.database import Database
+from chatbot.jobs import Jobs
+from chatbot.library.ingest import Ingestion, as_ours
+from chatbot.realtime import events, frames, topics
+from chatbot.realtime.layer import Realtime
+from chatbot.realtime.signals import Signal
+from chatbot.settings import Settings
+from chatbot.staff import login
+from chatbot.staff.api import provide_staff
+from chatbot.staff.login import Passwords
+from chatbot.throttle import Throttle
+from chatbot.tokens import Tokens
+from chatbot.visitors import doors, sessions
+from chatbot.visitors.doors import provide_visitor
+from knowledge.embed import Embedder, LocalEmbedder, hosted
+from knowledge.errors import KnowledgeError
+
+OPENAPI = OpenAPIConfig(
+    title="Chatbot",
+    version="1",
+    path="/schema",
+    render_plugins=[JsonRenderPlugin()],
+    use_handler_docstrings=True,
+)
+
+SOCKET_STRUCTS = (
+    Signal,
+    events.Auth,
+    events.Subscribe,
+    events.Subscribed,
+    events.Unsubscribe,
+    events.Send,
+    events.Resume,
+    events.Stop,
+    events.SetTyping,
+    events.Typing,
+    events.Renewed,
+    events.System,
+    frames.Start,
+    frames.Delta,
+    frames.Snap,
+    frames.End,
+)
+
+
+class Service:
+    """All the parts of one process, built but not started; `asgi` is what the web server runs."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        model: Model | None = None,
+        embedder: Embedder | None = None,
+        run_jobs: bool = True,
+        more_routes: Sequence[Router] = (),
+    ) -> None:
+        self.settings = settings
+        self.database = Database(
+            settings.database_url, connections=settings.limits.database_connections
+        )
+        self.tokens = Tokens(settings.secret_keys)
+        self.jobs = Jobs(settings.database_url)
+        self.embedder = embedder or embedder_of(settings)
+        self.model = model or model_of(settings)
+        self.realtime = self._realtime()
+        self.answers = Answers(
+            self.database,
+            Writing(self.database, self.embedder, self.model),
+            self.realtime.frames,
+            seconds_max=settings.limits.answer_seconds_max,
+        )
+        self.asking = Asking(self.database, self.answers, settings.limits)
+        self.ingestion = Ingestion(self.database, self.jobs, self.embedder)
+        self._run_jobs = run_jobs
+        self.http = self._http(more_routes)
+        self.asgi = self.realtime.asgi(web.Doorway(self.http), self.asking)
+        self.realtime.relay.listen(self._heard)
+
+    async def start(self) -> None:
+        """Follow the database, take up what a dead process left, and run jobs if told to."""
+        await self.realtime.start()
+        await self.answers.open()
+        if self._run_jobs:
+            await self.jobs.start(self.ingestion.resume)
+
+    async def stop(self) -> None:
+        """The other way round: nothing new, then what runs ends, then the connections close."""
+        await self.jobs.stop()
+        await self.answers.close()
+        await self.realtime.stop()
+        if isinstance(self.model, EndpointModel):
+            await self.model.close()
+        await self.database.close()
+
+    def _heard(self, _org_id: UUID, signal: Signal) -> None:
+        """A signal of any process: stops and takeovers reach the answer that runs in this one."""
+        match signal.event:
+            case topics.ANSWER_STOP:
+                mid = UUID(signal.ids["answer_id"])
+                self.answers.stop(_org_id, UUID(signal.ids["conversation_id"]), mid)
+            case topics.HANDOFF_TAKEN:
+                self.answers.withdraw(_org_id, UUID(signal.ids["conversation_id"]))
+            case _:
+                pass
+
+    def _realtime(self) -> Realtime:
+        async def visitor(token: str, origin: str | None) -> sessions.Visitor:
+            lifetime = doors.lifetime(self.settings)
+            return await sessions.authenticate(
+                self.database, self.tokens, token, origin, lifetime=lifetime
+            )
+
+        async def staff(token: str) -> tuple[login.Staff, datetime]:
+            return await login.authenticate_socket(self.database, self.tokens, token)
+
+        return Realtime(
+            database=self.database,
+            visitors=visitor,
+            staff=staff,
+            public_url=self.settings.public_url,
+            limits=self.settings.limits,
+        )
+
+    def _http(self, more_routes: Sequence[Router]) -> Litestar:
+        given = {
+            "settings": self.settings,
+            "database": self.database,
+            "tokens": self.tokens,
+            "passwords": Passwords(),
+            "throttle": Throttle(),
+            "jobs": self.jobs,
+            "embedder": self.embedder,
+            "asking": self.asking,
+        }
+        provided = {name: _provide(thing) for name, thing in given.items()}
+        provided |= {"staff": Provide(provide_staff), "visitor": Provide(provide_visitor)}
+        return Litestar(
+            route_handlers=[_api(), pages.ROUTES, health.ROUTES, *more_routes],
+            dependencies=provided,
+            exception_handlers={**web.EXCEPTION_HANDLERS, KnowledgeError: _knowledge_error},
+            lifespan=[self._lifespan],
+            request_max_body_size=self.settings.limits.body_bytes_max,
+            openapi_config=OPENAPI,
+            logging_config=None,
+        )
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Litestar) -> AsyncGenerator[None]:
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
+
+
+def openapi_schema() -> dict[str, Any]:
+    """The API's OpenAPI document, with the structs that travel on sockets; needs no database."""
+    service = Service(Settings(database_url="postgresql://nobody@localhost/none"))
+    schema = service.http.openapi_schema.to_schema()
+    _, components = msgspec.json.schema_components(
+        SOCKET_STRUCTS, ref_template="#/components/schemas/{name}"
+    )
+    schema["components"]["schemas"] |= components
+    return schema
+
+
+def model_of(settings: Settings) -> Model:
+    """The model that the settings name."""
+    if settings.model == ExtractiveModel.name:
+        return ExtractiveModel()
+    return EndpointModel(
+        settings.model, api_key=settings.openai_api_key, base_url=settings.openai_base_url
+    )
+
+
+def embedder_of(settings: Settings) -> Embedder:
+    """The embedder that the settings name."""
+    if settings.embeddings == "local":
+        return LocalEmbedder()
+    return hosted(
+        settings.embeddings, api_key=settings.openai_api_key, base_url=settings.openai_base_url
+    )
+
+
+def _api() -> Router:
+    return Router(
+        path="/api/v1",
+        route_handlers=[
+            chatbot.answering.api.VISITOR_ROUTES,
+            chatbot.answering.api.STAFF_ROUTES,
+            chatbot.conversations.api.ROUTES,
+            chatbot.library.api.ROUTES,
+            chatbot.staff.api.ROUTES,
+        ],
+    )
+
+
+def _provide(thing: object) -> Provide:
+    return Provide(lambda: thing, sync_to_thread=False)
+
+
+def _knowledge_error(request: Request[Any, Any, Any], error: KnowledgeError) -> Response[Any]:
+    return web.chatbot_error(request, as_ours(error))

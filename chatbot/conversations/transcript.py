@@ -1,0 +1,239 @@
+"""What is said, and by whom: the only writer of messages.
+
+Everything that is said takes the conversation's row lock first. Under it a public message takes the
+next `seq` and every insert the next `rev`, so neither has gaps and a reader's cursor misses
+nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chatbot.conversations.tables import AuthorKind, Conversation, Message, Visibility
+from chatbot.conversations.wire import Confidence, Source
+from chatbot.database import new_id, utc_now
+from chatbot.errors import Conflict, Invalid, NotFound, TooMany
+from chatbot.visitors.sessions import Visitor
+
+CLIENT_ID_CHARS_MAX = 64
+PAGE_URL_CHARS_MAX = 2000
+PAGE = 200
+ASSISTANT_NAME = "Assistant"
+SYSTEM_NAME = ""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """Who says it and what; `client_id` makes a repetition the same message."""
+
+    kind: AuthorKind
+    text: str
+    name: str
+    author_id: UUID | None = None
+    client_id: str | None = None
+    id: UUID | None = None
+    visibility: Visibility = Visibility.PUBLIC
+    status: str = "complete"
+    sources: Sequence[Source] = ()
+    confidence: Confidence | None = None
+    page_url: str | None = None
+
+
+def checked_text(text: str, chars_max: int) -> str:
+    """The text as it is stored; Invalid when empty, too long or not storable (NUL, lone
+    surrogate).
+    """
+    if not text.strip():
+        raise Invalid("empty_message", "The message is empty. Type something first.")
+    if len(text) > chars_max:
+        raise Invalid(
+            "message_too_long",
+            f"A message has at most {chars_max} characters; this has {len(text)}.",
+        )
+    if "\0" in text or (not text.isprintable() and any("\ud800" <= c <= "\udfff" for c in text)):
+        raise Invalid("bad_text", "The message contains characters that cannot be stored.")
+    return text
+
+
+def checked_client_id(client_id: str) -> str:
+    """Invalid unless it is 8 to 64 plain characters (a UUID, say)."""
+    if not 8 <= len(client_id) <= CLIENT_ID_CHARS_MAX or not client_id.isascii():
+        raise Invalid(
+            "bad_client_id", "client_id is 8 to 64 plain characters, new for each message."
+        )
+    return client_id
+
+
+async def begin(
+    db: AsyncSession, visitor: Visitor, client_id: str, *, most: int
+) -> tuple[Conversation, bool]:
+    """The visitor's conversation of that `client_id`, made when new, locked; and whether it is new.
+
+    TooMany when the visitor has `most` already.
+    """
+    own = Conversation.org_id == visitor.org_id, Conversation.visitor_id == visitor.visitor_id
+    made = await db.scalar(
+        insert(Conversation)
+        .values(
+            org_id=visitor.org_id,
+            id=new_id(),
+            kind="website",
+            site_id=visitor.site_id,
+            visitor_id=visitor.visitor_id,
+            client_id=checked_client_id(client_id),
+            seq=0,
+            rev=0,
+            created_at=utc_now(),
+            updated_at=utc_now(),
+        )
+        .on_conflict_do_nothing(index_elements=["org_id", "visitor_id", "client_id"])
+        .returning(Conversation.id)
+    )
+    if made and (await db.scalar(select(func.count()).where(*own)) or 0) > most:
+        raise TooMany("too_many_conversations", "Go on in one of the conversations you have.")
+    conversation = await db.scalar(
+        select(Conversation).where(*own, Conversation.client_id == client_id).with_for_update()
+    )
+    if conversation is None:
+        raise NotFound
+    return conversation, made is not None
+
+
+async def lock(
+    db: AsyncSession, org_id: UUID, conversation_id: UUID, *, visitor_id: UUID | None = None
+) -> Conversation:
+    """The conversation, locked until the transaction ends; NotFound when it is not theirs."""
+    return await _found(db, org_id, conversation_id, visitor_id, locked=True)
+
+
+async def get(
+    db: AsyncSession, org_id: UUID, conversation_id: UUID, *, visitor_id: UUID | None = None
+) -> Conversation:
+    """The conversation to read; NotFound when it is not theirs."""
+    return await _found(db, org_id, conversation_id, visitor_id, locked=False)
+
+
+async def say(db: AsyncSession, conversation: Conversation, said: Said) -> tuple[Message, bool]:
+    """Write one message into the locked conversation; the stored one, and whether it is new.
+
+    The same author and `client_id` again gives the first message back; with another text, Conflict.
+    """
+    if said.client_id is not None:
+        before = await _said_before(db, conversation, said)
+        if before is not None:
+            return before, False
+    public = said.visibility == Visibility.PUBLIC
+    conversation.rev += 1
+    conversation.seq += 1 if public else 0
+    message = Message(
+        org_id=conversation.org_id,
+        id=said.id or new_id(),
+        conversation_id=conversation.id,
+        seq=conversation.seq if public else None,
+        after_seq=None if public else conversation.seq,
+        rev=conversation.rev,
+        client_id=said.client_id,
+        author_kind=said.kind,
+        author_id=said.author_id,
+        author_name=said.name,
+        text=said.text,
+        visibility=said.visibility,
+        status=said.status,
+        sources=[msgspec.to_builtins(source) for source in said.sources],
+        confidence=said.confidence,
+        page_url=(said.page_url or "")[:PAGE_URL_CHARS_MAX] or None,
+    )
+    conversation.updated_at = message.created_at = utc_now()
+    if public and said.kind != AuthorKind.SYSTEM:
+        conversation.last_message_at = message.created_at
+    db.add(message)
+    await db.flush()
+    return message, True
+
+
+async def note(db: AsyncSession, conversation: Conversation, text: str) -> Message:
+    """A line of the house itself, seen by everybody: who joined, who left."""
+    message, _ = await say(db, conversation, Said(AuthorKind.SYSTEM, text, SYSTEM_NAME))
+    return message
+
+
+async def since(
+    db: AsyncSession, conversation: Conversation, after: int, *, internal: bool
+) -> Sequence[Message]:
+    """Messages changed after revision `after`, in order of change, at most a page."""
+    query = select(Message).where(
+        Message.org_id == conversation.org_id,
+        Message.conversation_id == conversation.id,
+        Message.rev > after,
+    )
+    if not internal:
+        query = query.where(Message.visibility == Visibility.PUBLIC)
+    return (await db.scalars(query.order_by(Message.rev).limit(PAGE))).all()
+
+
+async def recent(db: AsyncSession, conversation: Conversation, most: int) -> list[Message]:
+    """The last public messages of visitor, assistant and staff, oldest first."""
+    rows = await db.scalars(
+        select(Message)
+        .where(
+            Message.org_id == conversation.org_id,
+            Message.conversation_id == conversation.id,
+            Message.seq.is_not(None),
+            Message.author_kind != AuthorKind.SYSTEM,
+        )
+        .order_by(Message.seq.desc())
+        .limit(most)
+    )
+    return list(rows.all())[::-1]
+
+
+async def said_within(db: AsyncSession, visitor: Visitor, period: timedelta) -> int:
+    """How many messages the visitor wrote within the last `period`."""
+    return (
+        await db.scalar(
+            select(func.count()).where(
+                Message.org_id == visitor.org_id,
+                Message.author_kind == AuthorKind.VISITOR,
+                Message.author_id == visitor.visitor_id,
+                Message.created_at > utc_now() - period,
+            )
+        )
+    ) or 0
+
+
+async def _found(
+    db: AsyncSession, org_id: UUID, conversation_id: UUID, visitor_id: UUID | None, *, locked: bool
+) -> Conversation:
+    query = select(Conversation).where(
+        Conversation.org_id == org_id, Conversation.id == conversation_id
+    )
+    if visitor_id is not None:
+        query = query.where(Conversation.visitor_id == visitor_id)
+    conversation = await db.scalar(query.with_for_update() if locked else query)
+    if conversation is None:
+        raise NotFound
+    return conversation
+
+
+async def _said_before(db: AsyncSession, conversation: Conversation, said: Said) -> Message | None:
+    before = await db.scalar(
+        select(Message).where(
+            Message.org_id == conversation.org_id,
+            Message.author_kind == said.kind,
+            Message.author_id == said.author_id,
+            Message.client_id == said.client_id,
+        )
+    )
+    if before is None:
+        return None
+    if before.conversation_id != conversation.id or before.text != said.text:
+        raise Conflict(
+            "client_id_reused",
+            "This client_id belongs to another message. Make a new one.",
+            retry="never",
+        )
+    return before

@@ -1,0 +1,207 @@
+"""The shapes that leave the building, the same on HTTP, on sockets and in TypeScript."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from chatbot.conversations.tables import AuthorKind, Conversation, Handoff, Visibility
+from chatbot.conversations.tables import Message as MessageRow
+
+State = Literal["bot", "waiting", "staff", "closed"]
+Confidence = Literal["answered", "partial", "unknown"]
+SNIPPET_CHARS_MAX = 140
+
+
+class Author(msgspec.Struct, frozen=True):
+    kind: AuthorKind
+    id: UUID | None
+    name: str
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where a statement comes from: `n` is the number in the text, `quote` stands in the
+    passage.
+    """
+
+    n: int
+    passage_id: UUID
+    document_id: UUID
+    title: str
+    heading: str | None
+    url: str | None
+    page: int | None
+    quote: str
+
+
+class Message(msgspec.Struct, frozen=True):
+    id: UUID
+    conversation_id: UUID
+    seq: int | None
+    after_seq: int | None
+    rev: int
+    client_id: str | None
+    author: Author
+    text: str
+    visibility: Visibility
+    created_at: datetime
+    version: int
+    status: Literal["complete", "stopped", "failed", "interrupted"]
+    sources: list[Source]
+    confidence: Confidence | None
+    page_url: str | None
+
+
+class Named(msgspec.Struct, frozen=True):
+    id: UUID
+    name: str | None
+
+
+class TakenBy(msgspec.Struct, frozen=True):
+    """What a visitor learns of a staff member."""
+
+    name: str
+
+
+class VisitorHandoff(msgspec.Struct, frozen=True):
+    requested_at: datetime
+    taken_by: TakenBy | None
+
+
+class VisitorConversation(msgspec.Struct, frozen=True):
+    id: UUID
+    state: State
+    handoff: VisitorHandoff | None
+    created_at: datetime
+    last_message_at: datetime | None
+    rev: int
+
+
+class LiveAnswer(msgspec.Struct, frozen=True):
+    """The running answer as far as it has come; `seq` is the last frame that `text` contains."""
+
+    mid: UUID
+    attempt: int
+    seq: int
+    text: str
+
+
+class Transcript(msgspec.Struct, frozen=True):
+    """What changed after a revision, at most a page of it; `cursor` is the highest revision
+    sent.
+    """
+
+    items: list[Message]
+    answer: LiveAnswer | None
+    state: State
+    handoff: VisitorHandoff | None
+    cursor: int
+
+
+class HandoffView(msgspec.Struct, frozen=True):
+    id: UUID
+    reason: str | None
+    requested_at: datetime
+    taken_at: datetime | None
+    taken_by: Named | None
+
+
+class LastMessage(msgspec.Struct, frozen=True):
+    text: str
+    author_kind: AuthorKind
+    created_at: datetime
+
+
+class StaffConversation(msgspec.Struct, frozen=True):
+    id: UUID
+    kind: Literal["website"]
+    site: Named | None
+    visitor: Named | None
+    state: State
+    handoff: HandoffView | None
+    last_message: LastMessage | None
+    created_at: datetime
+    updated_at: datetime
+    rev: int
+
+
+class StaffTranscript(msgspec.Struct, frozen=True):
+    items: list[Message]
+    answer: LiveAnswer | None
+    conversation: StaffConversation
+    cursor: int
+
+
+class ConversationPage(msgspec.Struct, frozen=True):
+    items: list[StaffConversation]
+    next: str | None
+
+
+class VisitorConversations(msgspec.Struct, frozen=True):
+    items: list[VisitorConversation]
+    next: str | None = None
+
+
+def state_of(conversation: Conversation, open_handoff: Handoff | None) -> State:
+    """Who answers here: derived from records, stored nowhere."""
+    if conversation.closed_at is not None:
+        return "closed"
+    if open_handoff is None:
+        return "bot"
+    return "waiting" if open_handoff.taken_at is None else "staff"
+
+
+def message(row: MessageRow) -> Message:
+    return Message(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        seq=row.seq,
+        after_seq=row.after_seq,
+        rev=row.rev,
+        client_id=row.client_id,
+        author=Author(AuthorKind(row.author_kind), row.author_id, row.author_name),
+        text=row.text,
+        visibility=Visibility(row.visibility),
+        created_at=row.created_at,
+        version=row.version,
+        status=msgspec.convert(row.status, Literal["complete", "stopped", "failed", "interrupted"]),
+        sources=msgspec.convert(row.sources, list[Source]),
+        confidence=msgspec.convert(row.confidence, Confidence | None),
+        page_url=row.page_url,
+    )
+
+
+def visitor_handoff(handoff: Handoff | None, names: dict[UUID, str]) -> VisitorHandoff | None:
+    if handoff is None:
+        return None
+    taken_by = TakenBy(names[handoff.taken_by_id]) if handoff.taken_by_id else None
+    return VisitorHandoff(handoff.requested_at, taken_by)
+
+
+def visitor_conversation(
+    conversation: Conversation, handoff: Handoff | None, names: dict[UUID, str]
+) -> VisitorConversation:
+    return VisitorConversation(
+        id=conversation.id,
+        state=state_of(conversation, handoff),
+        handoff=visitor_handoff(handoff, names),
+        created_at=conversation.created_at,
+        last_message_at=conversation.last_message_at,
+        rev=conversation.rev,
+    )
+
+
+def handoff_view(handoff: Handoff | None, names: dict[UUID, str]) -> HandoffView | None:
+    if handoff is None:
+        return None
+    taken_by = (
+        Named(handoff.taken_by_id, names[handoff.taken_by_id]) if handoff.taken_by_id else None
+    )
+    return HandoffView(handoff.id, handoff.reason, handoff.requested_at, handoff.taken_at, taken_by)
+
+
+def last_message(row: MessageRow | None) -> LastMessage | None:
+    if row is None:
+        return None
+    return LastMessage(row.text[:SNIPPET_CHARS_MAX], AuthorKind(row.author_kind), row.created_at)

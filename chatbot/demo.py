@@ -1,0 +1,136 @@
+"""The demo: one organisation that knows this project's docs, two colleagues, and its public
+website.
+"""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+from litestar import Litestar, MediaType, Response, Router, get
+from litestar.response import Redirect
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chatbot import embedded
+from chatbot.app import Service
+from chatbot.database import Database
+from chatbot.errors import Conflict, NotFound
+from chatbot.library import ingest
+from chatbot.orgs import sites
+from chatbot.orgs.tables import Site
+from chatbot.staff import login
+from chatbot.staff.tables import Role
+
+ORG = "demo"
+SITE = "Fernhill Software"
+ACCENT = "#1f6f54"
+GREETING = "Hello! I answer from Fernhill's documentation and show where it says so."
+STARTERS = [
+    "How do I put the chat on my website?",
+    "What happens when the bot does not know the answer?",
+    "Which files can I upload?",
+]
+PEOPLE = (("demo@example.com", "Ana", Role.OWNER), ("colleague@example.com", "Ben", Role.AGENT))
+PASSWORD_FILE = "demo_password"  # noqa: S105 - the name of a file
+HERE = Path(__file__).parent
+PAGE_CSP = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; script-src {service};"
+    " connect-src {service} {socket}; base-uri 'none'; form-action 'none'"
+)
+
+
+class Demo(msgspec.Struct, frozen=True):
+    """What `demo` prints and serves: the log-in, and the tag of its public page."""
+
+    password: str
+    tag: str
+
+
+async def prepare(service: Service, data_dir: Path, demo_port: int) -> Demo:
+    """Make the demo organisation when it is not there, and queue the docs of this version for
+    it.
+    """
+    database, password = service.database, _password(data_dir)
+    try:
+        org_id = await sites.get_org_id(database, ORG)
+    except NotFound:
+        org_id = (await sites.create_org(database, SITE, slug=ORG)).id
+    for person in PEOPLE:
+        await _welcome(database, org_id, person, password)
+    async with database.transaction(org_id, actor="system") as db:
+        site = await _site(db, org_id, demo_port)
+        for name, path in docs():
+            most = service.settings.limits.documents_max
+            await ingest.add(
+                db, service.jobs, org_id, name=name, body=path.read_bytes(), documents_max=most
+            )
+        tag = sites.tag(site, service.settings.public_url)
+    return Demo(password, tag)
+
+
+def docs() -> Iterator[tuple[str, Path]]:
+    """This project's own documentation: what the demo's bot knows."""
+    packed = HERE / "docs"
+    folder = packed if packed.is_dir() else HERE.parent / "docs"
+    for path in sorted(folder.rglob("*.md")):
+        yield str(path.relative_to(folder)), path
+
+
+def way_to(demo_url: str) -> Router:
+    """`/demo` of the service leads to the public page, which is another origin on purpose."""
+
+    @get("/demo", include_in_schema=False)
+    async def demo() -> Redirect:
+        return Redirect(demo_url)
+
+    return Router(path="/", route_handlers=[demo])
+
+
+def website(tag: str, service_url: str) -> Litestar:
+    """The demo organisation's public page, with the real tag and a strict policy of its own."""
+    socket = service_url.replace("http", "ws", 1)
+    headers = {"Content-Security-Policy": PAGE_CSP.format(service=service_url, socket=socket)}
+    folder = HERE / "demo_site"
+
+    @get("/", include_in_schema=False)
+    async def home() -> Response[str]:
+        html = (folder / "index.html").read_text().replace("<!-- the tag -->", tag)
+        return Response(html, media_type=MediaType.HTML, headers=headers)
+
+    @get("/style.css", include_in_schema=False)
+    async def style() -> Response[str]:
+        return Response((folder / "style.css").read_text(), media_type=MediaType.CSS)
+
+    return Litestar(route_handlers=[home, style], openapi_config=None, logging_config=None)
+
+
+async def _welcome(
+    database: Database, org_id: UUID, person: tuple[str, str, Role], password: str
+) -> None:
+    email, name, role = person
+    try:
+        await login.invite(database, org_id, email=email, name=name, role=role)
+    except Conflict:
+        return
+    await login.set_password(database, login.Passwords(), email, password)
+
+
+async def _site(db: AsyncSession, org_id: UUID, demo_port: int) -> Site:
+    """The demo's one site; its origins follow the port that this start uses."""
+    allowed = [f"http://localhost:{demo_port}", f"http://127.0.0.1:{demo_port}"]
+    found = await sites.sites(db, org_id)
+    site = found[0] if found else None
+    if site is None:
+        site = await sites.create_site(db, org_id, name=SITE, allowed_origins=allowed)
+        site.greeting, site.starters, site.accent = GREETING, STARTERS, ACCENT
+    site.allowed_origins = sorted(allowed)
+    return site
+
+
+def _password(data_dir: Path) -> str:
+    """Made once for a data directory, readable by its user alone."""
+    path = data_dir / PASSWORD_FILE
+    if not path.exists():
+        embedded.write_private(path, secrets.token_urlsafe(9))
+    return path.read_text()

@@ -1,0 +1,161 @@
+"""Is this install sound? One line a check; `serve` refuses what must never run."""
+
+from collections.abc import Sequence
+
+import msgspec
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from chatbot import pages
+from chatbot.errors import StartupError
+from chatbot.settings import Settings
+from migrations import run
+
+CONNECT_TIMEOUT_S = 5
+POSTGRES_MIN = 150_000
+PGVECTOR_MIN = (0, 8, 4)
+
+_ROLE = "select rolsuper, rolbypassrls from pg_roles where rolname = current_user"
+_OWNED = (
+    "select count(*) as owned from pg_class where relnamespace = 'public'::regnamespace"
+    " and relowner = (select oid from pg_roles where rolname = current_user)"
+)
+_MEMBER = "select pg_has_role(current_user, 'chatbot_app', 'member') as member"
+_UNFORCED = (
+    "select coalesce(string_agg(relname, ', ' order by relname), '') as names from pg_class"
+    " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
+    " and relname <> 'alembic_version' and not (relrowsecurity and relforcerowsecurity)"
+)
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One line of the report; `fatal` ones keep the service from starting."""
+
+    name: str
+    ok: bool
+    text: str
+    fatal: bool = True
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Every check, in the order an operator would mend things."""
+    findings = _database(settings)
+    findings.append(_secrets(settings))
+    findings.append(_origin(settings))
+    built = "built" if pages.are_built() else pages.NOT_BUILT
+    findings.append(Finding("front ends", pages.are_built(), built, fatal=False))
+    findings.append(_model(settings))
+    findings.append(Finding("embeddings", True, settings.embeddings, fatal=False))
+    return findings
+
+
+def refuse_unsound(settings: Settings) -> None:
+    """StartupError with the first fatal finding."""
+    for finding in examine(settings):
+        if finding.fatal and not finding.ok:
+            raise StartupError(finding.text)
+
+
+def _database(settings: Settings) -> list[Finding]:
+    try:
+        with psycopg.Connection[DictRow].connect(
+            settings.database_url, connect_timeout=CONNECT_TIMEOUT_S, row_factory=dict_row
+        ) as link:
+            return _inside(link, settings)
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1]
+        text = f"database_unavailable: {reason}. Check CHATBOT_DATABASE_URL and the server."
+        return [Finding("database", False, text)]
+
+
+def _inside(link: psycopg.Connection[DictRow], settings: Settings) -> list[Finding]:
+    version = link.info.server_version
+    findings = [
+        Finding(
+            "database",
+            version >= POSTGRES_MIN,
+            f"Postgres {version // 10_000}.{version % 10_000}"
+            if version >= POSTGRES_MIN
+            else "old_postgres: Postgres 15 or newer is needed.",
+        )
+    ]
+    vector = _one(
+        link, "select max(extversion) as version from pg_extension where extname='vector'"
+    )
+    findings.append(_pgvector(vector["version"]))
+    if not all(finding.ok for finding in findings):
+        return findings
+    current = run.current(settings.database_url) or "nothing"
+    if current != run.head():
+        behind = f"schema_behind: it is at {current}, needs {run.head()}. Run: chatbot migrate"
+        return [*findings, Finding("schema", False, behind)]
+    return [*findings, Finding("schema", True, current), *_rights(link)]
+
+
+def _rights(link: psycopg.Connection[DictRow]) -> list[Finding]:
+    role, owned = _one(link, _ROLE), _one(link, _OWNED)["owned"]
+    sound = not (role["rolsuper"] or role["rolbypassrls"] or owned)
+    member = bool(_one(link, _MEMBER)["member"])
+    text = "sees one organisation at a time"
+    if not sound:
+        text = (
+            "unsafe_role: the run-time role must not be a superuser, bypass row-level security,"
+            " or own tables. Use a role made with: create role … login in role chatbot_app"
+        )
+    elif not member:
+        text = "missing_grant: the run-time role is no member of chatbot_app."
+    names = _one(link, _UNFORCED)["names"]
+    unforced = f"row_security_off: row-level security is not forced on {names}."
+    return [
+        Finding("role", sound and member, text),
+        Finding("row-level security", not names, unforced if names else "forced on every table"),
+    ]
+
+
+def _pgvector(version: str | None) -> Finding:
+    if version is None:
+        text = "no_pgvector: run migrations/sql/bootstrap.sql as a superuser, in this database."
+        return Finding("pgvector", False, text)
+    parts = tuple(int(part) for part in version.split(".") if part.isdecimal())
+    old = f"old_pgvector: {version} has known index faults; 0.8.4 or newer is needed."
+    return Finding("pgvector", parts >= PGVECTOR_MIN, version if parts >= PGVECTOR_MIN else old)
+
+
+def _secrets(settings: Settings) -> Finding:
+    missing = "secret_missing: set CHATBOT_SECRET_KEYS. Make one with: openssl rand -base64 48"
+    count = len(settings.secret_keys)
+    return Finding("secrets", count > 0, f"{count} signing key(s)" if count else missing)
+
+
+def _origin(settings: Settings) -> Finding:
+    local = settings.public_url.startswith(("http://localhost", "http://127.0.0.1"))
+    secure = settings.public_url.startswith("https://") or local
+    text = settings.public_url if secure else f"{settings.public_url}: browsers need https here"
+    return Finding("public address", secure, text, fatal=False)
+
+
+def _model(settings: Settings) -> Finding:
+    if settings.model == "extractive":
+        return Finding(
+            "model", True, "extractive: quotes the documents, no key needed", fatal=False
+        )
+    text = f"{settings.model} at {settings.openai_base_url}"
+    local = "localhost" in settings.openai_base_url or "127.0.0.1" in settings.openai_base_url
+    keyed = bool(settings.openai_api_key) or local
+    return Finding(
+        "model", keyed, text if keyed else f"{text}: OPENAI_API_KEY is missing", fatal=False
+    )
+
+
+def _one(link: psycopg.Connection[DictRow], query: str) -> DictRow:
+    row = link.execute(query.encode()).fetchone()
+    return row or {}
+
+
+def lines(findings: Sequence[Finding]) -> list[str]:
+    """The report as printed."""
+    width = max(len(finding.name) for finding in findings)
+    return [
+        f"{'ok  ' if finding.ok else 'FAIL'} {finding.name:<{width}}  {finding.text}"
+        for finding in findings
+    ]

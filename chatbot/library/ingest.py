@@ -1,0 +1,88 @@
+"""Documents on their way into the knowledge base: one a job, so that organisations take fair
+turns.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import exists, func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chatbot.database import Database
+from chatbot.errors import ChatbotError, Invalid, NotFound, TooLarge, Unavailable
+from chatbot.jobs import INGEST, Jobs
+from knowledge import index
+from knowledge.embed import Embedder
+from knowledge.errors import KnowledgeError
+from knowledge.ingest import ingest_next
+from knowledge.tables import Document, Status
+
+_WORKING = (Status.EXTRACTING, Status.INDEXING)
+
+
+class Ingestion:
+    """Runs the job `ingest`: one document of one organisation, then back to the end of the line."""
+
+    def __init__(self, database: Database, jobs: Jobs, embedder: Embedder) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._embedder = embedder
+        jobs.does(INGEST, self.one)
+
+    async def one(self, org_id: UUID) -> None:
+        """Take the oldest waiting document through; ask for another turn when more wait."""
+        worked = await ingest_next(self._database.transaction, self._embedder, org_id)
+        if worked:
+            async with self._database.transaction(org_id, actor="system") as db:
+                if await _waits(db, org_id):
+                    await self._jobs.defer(db, INGEST, org_id)
+
+    async def resume(self) -> None:
+        """Defer for every organisation whose documents wait or were left behind by a dead
+        worker.
+        """
+        async with self._database.transaction() as db:
+            org_ids: Sequence[UUID] = (await db.scalars(text("select lookup.orgs_list()"))).all()
+        for org_id in org_ids:
+            async with self._database.transaction(org_id, actor="system") as db:
+                if await _waits(db, org_id):
+                    await self._jobs.defer(db, INGEST, org_id)
+
+
+async def add(
+    db: AsyncSession, jobs: Jobs, org_id: UUID, *, name: str, body: bytes, documents_max: int
+) -> Document:
+    """Store a file and queue it, in this transaction. Raises our errors for what cannot be
+    taken.
+    """
+    count = await db.scalar(select(func.count()).where(Document.org_id == org_id)) or 0
+    if count >= documents_max:
+        raise Invalid(
+            "too_many_documents", f"There are {count} documents already. Delete some first."
+        )
+    try:
+        document = await index.add(db, org_id, name=name, body=body)
+    except KnowledgeError as error:
+        raise as_ours(error) from error
+    if document.status == Status.QUEUED:
+        await jobs.defer(db, INGEST, org_id)
+    return document
+
+
+def as_ours(error: KnowledgeError) -> ChatbotError:
+    """The library's error as one of the service's, with the same code and sentence."""
+    match error.code:
+        case "not_found":
+            return NotFound()
+        case "too_large":
+            return TooLarge(error.code, error.message)
+        case "embedding_failed":
+            return Unavailable(error.code, error.message)
+        case _:
+            return Invalid(error.code, error.message)
+
+
+async def _waits(db: AsyncSession, org_id: UUID) -> bool:
+    left_behind = Document.status.in_(_WORKING) & (Document.leased_until < func.clock_timestamp())
+    waiting = or_(Document.status == Status.QUEUED, left_behind)
+    return bool(await db.scalar(select(exists().where(Document.org_id == org_id, waiting))))

@@ -1,0 +1,173 @@
+"""What the command line does with documents and questions: files in with a progress bar, an answer
+out.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from sqlalchemy import select
+
+from chatbot import jobs
+from chatbot.answering import evidence
+from chatbot.answering.turns import Asked
+from chatbot.answering.writing import Draft, Writing
+from chatbot.database import Database, new_id
+from chatbot.errors import ChatbotError, StartupError
+from chatbot.library import ingest
+from knowledge.embed import Embedder
+from knowledge.ingest import ingest_next
+from knowledge.tables import Document, Status
+
+FILES_MAX = 10_000
+POLL_S = 0.25
+_DONE = (Status.READY, Status.FAILED)
+
+
+class Result(msgspec.Struct, frozen=True):
+    """How one file ended: `ready`, or the code of its failure and what to do."""
+
+    name: str
+    status: str
+    message: str = ""
+    passages: int = 0
+    pages: int | None = None
+
+
+def files_of(paths: Iterable[Path]) -> list[tuple[str, Path]]:
+    """Each file with the name it gets: relative to the folder that was named; hidden ones left
+    out.
+    """
+    found: list[tuple[str, Path]] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(each for each in path.rglob("*") if each.is_file())
+            names = [(each.relative_to(path), each) for each in inside]
+            found += [
+                (str(name), each)
+                for name, each in names
+                if not any(part.startswith(".") for part in name.parts)
+            ]
+        elif path.is_file():
+            found.append((path.name, path))
+        else:
+            raise StartupError(f"no_such_file: {path}")
+    if len(found) > FILES_MAX:
+        raise StartupError(f"too_many_files: at most {FILES_MAX} at once; these are {len(found)}.")
+    return found
+
+
+async def ingest_files(
+    database: Database,
+    queue: jobs.Jobs,
+    embedder: Embedder,
+    org_id: UUID,
+    files: Sequence[tuple[str, Path]],
+    *,
+    console: Console,
+    documents_max: int,
+) -> list[Result]:
+    """Put files into the knowledge base and wait until each is ready or failed."""
+    results: list[Result] = []
+    waiting: set[UUID] = set()
+    with _bar(console) as bar:
+        total = bar.add_task("reading", total=len(files))
+        for name, path in files:
+            try:
+                body = await asyncio.to_thread(path.read_bytes)
+                async with database.transaction(org_id, actor="system") as db:
+                    document = await ingest.add(
+                        db, queue, org_id, name=name, body=body, documents_max=documents_max
+                    )
+                waiting.add(document.id)
+            except ChatbotError as error:
+                results.append(Result(name, error.code, error.message))
+                bar.console.print(f"[red]{name}[/]: {error.code}: {error.message}")
+                bar.advance(total)
+        workers = [
+            asyncio.create_task(_work(database, embedder, org_id)) for _ in range(jobs.workers())
+        ]
+        while waiting:
+            await asyncio.sleep(POLL_S)
+            for document in await _ended(database, org_id, waiting):
+                waiting.discard(document.id)
+                results.append(_result(document))
+                if document.status == Status.FAILED:
+                    bar.console.print(
+                        f"[red]{document.name}[/]: {document.error_code}: {document.error_message}"
+                    )
+                bar.update(total, advance=1, description=document.name[-40:])
+        await asyncio.gather(*workers)
+    return results
+
+
+async def answer(
+    writing: Writing, org_id: UUID, question: str, console: Console, draft: Draft
+) -> str:
+    """Stream one answer to the terminal, its sources below."""
+    asked = Asked(
+        org_id=org_id,
+        conversation_id=new_id(),
+        mid=new_id(),
+        attempt=1,
+        question=question,
+        earlier_questions=(),
+        history=(),
+    )
+    text = ""
+    async for piece in writing.pieces(asked, draft):
+        text += piece
+        console.print(piece, end="", markup=False, highlight=False, soft_wrap=True)
+    console.print()
+    for source in draft.citations.sources(draft.quotes):
+        page = f", page {source.page}" if source.page else ""
+        heading = f" — {source.heading}" if source.heading else ""
+        line = f"[{source.n}] {source.title}{page}{heading}"
+        console.print(line, style="dim", markup=False, highlight=False)
+    return text
+
+
+def show_passages(found: evidence.Evidence, console: Console) -> None:
+    """The passages behind an answer, best first, with their scores."""
+    console.print(f"band: {found.band}", highlight=False)
+    for each in found.excerpts:
+        page = f" p.{each.page}" if each.page else ""
+        console.print(
+            f"{each.n}. {each.score:.3f}  {each.title}{page}", markup=False, highlight=False
+        )
+        console.print(f"   {each.text[:200]!r}", style="dim", markup=False, highlight=False)
+
+
+async def _work(database: Database, embedder: Embedder, org_id: UUID) -> None:
+    while await ingest_next(database.transaction, embedder, org_id):
+        pass
+
+
+async def _ended(database: Database, org_id: UUID, ids: set[UUID]) -> Sequence[Document]:
+    async with database.transaction(org_id) as db:
+        rows = await db.scalars(
+            select(Document).where(
+                Document.org_id == org_id, Document.id.in_(ids), Document.status.in_(_DONE)
+            )
+        )
+        return rows.all()
+
+
+def _result(document: Document) -> Result:
+    status = "ready" if document.status == Status.READY else document.error_code or "failed"
+    message = document.error_message or ""
+    return Result(document.name, status, message, document.passages, document.pages)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description:<40}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
