@@ -1,4 +1,6 @@
-"""Made-up text with the statistics of language: words by Zipf's law, topics with words of their own."""
+"""Made-up text with the statistics of language: words by Zipf's law, topics with words of their
+own.
+"""
 
 from itertools import islice
 from typing import Final
@@ -6,7 +8,10 @@ from typing import Final
 import numpy as np
 
 _SYLLABLES: Final = [a + b for a in "bdfgklmnprstvz" for b in ("a", "e", "i", "o", "u", "ar", "en")]
-_COMMON: Final = "the of and to in is that for it as was on are by with be this from at or".split()
+_COMMON: Final = [
+    "the", "of", "and", "to", "in", "is", "that", "for", "it", "as",
+    "was", "on", "are", "by", "with", "be", "this", "from", "at", "or",
+]  # fmt: skip
 _VOCABULARY: Final = 20_000
 _TOPICS: Final = 200
 _TOPIC_WORDS: Final = 40

@@ -50,10 +50,17 @@ def _made_up() -> dict[str, bytes]:
     return {
         "book.pdf": files.pdf(pages),
         "answers.csv": "\n".join(
-            ["question,answer", *(f"{writer.question(at)},{one}" for at, one in enumerate(paragraphs))]
+            [
+                "question,answer",
+                *(f"{writer.question(at)},{one}" for at, one in enumerate(paragraphs)),
+            ]
         ).encode(),
-        "page.html": "".join(f"<h2>{at}</h2><p>{one}</p>" for at, one in enumerate(paragraphs)).encode(),
-        "notes.md": "\n\n".join(f"## Note {at}\n\n{one}" for at, one in enumerate(paragraphs)).encode(),
+        "page.html": "".join(
+            f"<h2>{at}</h2><p>{one}</p>" for at, one in enumerate(paragraphs)
+        ).encode(),
+        "notes.md": "\n\n".join(
+            f"## Note {at}\n\n{one}" for at, one in enumerate(paragraphs)
+        ).encode(),
     }
 
 

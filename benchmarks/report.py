@@ -40,7 +40,9 @@ def percentiles(seconds: Sequence[float], *, prefix: str = "") -> dict[str, floa
     """p50, p95 and p99 in milliseconds, under names like `p50_ms`."""
     values = np.percentile(np.asarray(seconds) * 1_000, [50, 95, 99])
     names = ("p50_ms", "p95_ms", "p99_ms")
-    return {f"{prefix}{name}": round(float(value), 2) for name, value in zip(names, values, strict=True)}
+    return {
+        f"{prefix}{name}": round(float(value), 2) for name, value in zip(names, values, strict=True)
+    }
 
 
 def machine() -> str:
@@ -54,11 +56,13 @@ def machine() -> str:
 @asynccontextmanager
 async def bench_database(*, connections: int = 20) -> AsyncGenerator[Database]:
     """A migrated database on a temporary server with durable settings, as the run-time role."""
-    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
-        with embedded.running(Path(folder)) as urls:
-            run.upgrade(urls.owner)
-            database = Database(urls.app, connections=connections)
-            try:
-                yield database
-            finally:
-                await database.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder,
+        embedded.running(Path(folder)) as urls,
+    ):
+        run.upgrade(urls.owner)
+        database = Database(urls.app, connections=connections)
+        try:
+            yield database
+        finally:
+            await database.close()

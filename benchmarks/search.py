@@ -1,6 +1,6 @@
 """Question to passages in Postgres: the hybrid statement beside words alone and vectors alone.
 
-    python -m benchmarks.search [--passages 10000] [--questions 300] [--json]
+python -m benchmarks.search [--passages 10000] [--questions 300] [--json]
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from benchmarks.report import bench_database, percentiles, report
 from chatbot.database import Database
 from chatbot.orgs.sites import create_org
 from knowledge import index, language, search, tokens
-from knowledge.embed import BATCH_TEXTS_MAX, LocalEmbedder, Vectors
+from knowledge.embed import LocalEmbedder, Vectors
 from knowledge.split import Piece
 from knowledge.tables import Status
 
@@ -26,7 +26,8 @@ _EMBEDDER: Final = LocalEmbedder()
 
 # The two halves of the hybrid, each as one would write it alone.
 _WORDS_ALONE: Final = text("""
-    WITH corpus AS (SELECT sum(passages)::float8 AS n, sum(lexemes)::float8 / sum(passages) AS length
+    WITH corpus AS (
+        SELECT sum(passages)::float8 AS n, sum(lexemes)::float8 / sum(passages) AS length
         FROM knowledge_stats WHERE org_id = :org),
     terms AS MATERIALIZED (SELECT lexeme, ln(1 + (n - count(*) + 0.5) / (count(*) + 0.5)) AS idf
         FROM corpus, unnest(to_tsvector('english', :question)) JOIN postings USING (lexeme)
@@ -58,7 +59,7 @@ async def _measure(
         org = await create_org(database, "Bench", slug="bench")
         other = await create_org(database, "Other", slug="other")
         for org_id in (org.id, other.id):
-            await _fill(database, org_id, writer, passages)
+            await fill(database, org_id, writer, passages)
         asked = [writer.question(topic) for topic in range(questions + _WARM_UP)]
         vectors = await _EMBEDDER.embed(asked)
         hybrid = await _time_hybrid(database, org.id, asked, vectors)
@@ -70,7 +71,7 @@ async def _measure(
     }
 
 
-async def _fill(database: Database, org_id: UUID, writer: Writer, passages: int) -> None:
+async def fill(database: Database, org_id: UUID, writer: Writer, passages: int) -> None:
     for first in range(0, passages, _PASSAGES_A_DOCUMENT):
         count = min(_PASSAGES_A_DOCUMENT, passages - first)
         texts = [writer.passage(first + at) for at in range(count)]

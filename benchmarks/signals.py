@@ -6,22 +6,22 @@ the frame. Everything shares this machine: Postgres (fsync on), server, writers 
 
 import asyncio
 import multiprocessing
-import tempfile
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import aiohttp
+import click
 import msgspec
 import uvicorn
 import uvloop
 from sqlalchemy import text
 
-from chatbot import embedded
+from benchmarks.report import Metrics, bench_database, percentiles, report
 from chatbot.conversations import transcript, wire
 from chatbot.database import Database, new_id
 from chatbot.errors import NotFound, NotSignedIn
@@ -32,7 +32,6 @@ from chatbot.staff.login import Staff
 from chatbot.tokens import Tokens
 from chatbot.visitors import sessions
 from chatbot.visitors.sessions import Visitor
-from migrations import run
 
 TOPICS = 60
 FAN_OUT = 5
@@ -40,16 +39,18 @@ WRITES_PER_S = 200
 WARM_UP_S = 1.0
 MEASURE_S = 8.0
 CONNECTING_AT_ONCE = 20
+SETTLE_S = 0.5
+BENCHMARK_S_MAX = 60
 ORIGIN = "https://www.example.org"
 TOKENS = Tokens(["only for a benchmark, so it may be known"])
 
-# supabase.com/docs/guides/realtime/benchmarks, broadcast from the database: k6 on AWS, 80,000 users,
-# 10,000 inserts a second, a cluster of 2 to 6 nodes. Published, not measured here; another scale.
-SUPABASE_MS = {"p50_ms": 46.0, "p95_ms": 132.0, "p99_ms": 159.0}
+# supabase.com/docs/guides/realtime/benchmarks, broadcast from the database: k6 on AWS, 80,000
+# users, 10,000 inserts a second, 2 to 6 nodes. Published, not measured here; another scale.
+SUPABASE: Metrics = {"p50_ms": 46.0, "p95_ms": 132.0, "p99_ms": 159.0}
 
 _SEND = text(
-    "select realtime.send(jsonb_build_object('at_id', cast(:at as text), 'n_id', cast(:n as text)),"
-    " 'bench.tick', :topic)"
+    "select realtime.send(jsonb_build_object("
+    "'at_id', cast(:at as text), 'n_id', cast(:n as text)), 'bench.tick', :topic)"
 )
 
 
@@ -62,21 +63,26 @@ class Talk(NamedTuple):
     topic: str
 
 
-async def measure() -> dict[str, float]:
-    """Latencies in milliseconds, and how many of the expected deliveries arrived."""
-    with tempfile.TemporaryDirectory(prefix="cb-") as folder:
-        with embedded.running(Path(folder)) as urls:
-            run.upgrade(urls.owner)
-            database = Database(urls.app)
-            async with serving(database) as url:
-                latencies = await _measure(database, url)
-            await database.close()
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="one JSON object instead of a table")
+def main(as_json: bool) -> None:
+    """Signal INSERT to socket, on this machine."""
+    metrics = uvloop.run(measure())
+    report("signals", metrics, {"supabase (published)": SUPABASE}, as_json=as_json)
+
+
+async def measure() -> Metrics:
+    """Percentiles of the latency, and which share of the deliveries arrived."""
+    async with (
+        asyncio.timeout(BENCHMARK_S_MAX),
+        bench_database() as database,
+        serving(database) as url,
+    ):
+        latencies = await _measure(database, url)
     expected = WRITES_PER_S * MEASURE_S * FAN_OUT
     return {
-        "p50_ms": _percentile(latencies, 50),
-        "p95_ms": _percentile(latencies, 95),
-        "p99_ms": _percentile(latencies, 99),
-        "delivered_share": len(latencies) / expected,
+        **percentiles(latencies),
+        "delivered_share": round(len(latencies) / expected, 4),
         "sockets": TOPICS * FAN_OUT,
         "writes_per_s": WRITES_PER_S,
         "fan_out": FAN_OUT,
@@ -90,14 +96,21 @@ async def _measure(database: Database, url: str) -> list[float]:
         target=listen, args=(url, talks, theirs), daemon=True
     )
     listener.start()
-    await asyncio.to_thread(ours.recv)
-    await _write(database, talks, WARM_UP_S, measured=False)
-    await _write(database, talks, MEASURE_S, measured=True)
-    await asyncio.sleep(0.5)
-    ours.send("enough")
-    latencies: list[float] = await asyncio.to_thread(ours.recv)
-    await asyncio.to_thread(listener.join)
-    return sorted(latencies)
+    try:
+        await asyncio.to_thread(_next, ours)
+        await _write(database, talks, WARM_UP_S, measured=False)
+        await _write(database, talks, MEASURE_S, measured=True)
+        await asyncio.sleep(SETTLE_S)
+        ours.send("enough")
+        return await asyncio.to_thread(_next, ours)
+    finally:
+        listener.kill()
+
+
+def _next(pipe: Connection) -> list[float]:
+    if not pipe.poll(BENCHMARK_S_MAX):
+        raise TimeoutError("the listening process says nothing")
+    return pipe.recv()
 
 
 async def _write(database: Database, talks: list[Talk], seconds: float, *, measured: bool) -> None:
@@ -187,22 +200,24 @@ async def _nothing_else(scope: Any, receive: Any, send: Any) -> None:
 
 
 def listen(url: str, talks: list[Talk], pipe: Connection) -> None:
-    """FAN_OUT sockets for each talk; says when all are subscribed, and sends latencies when asked."""
-    _run(_listen(url, talks, pipe))
+    """FAN_OUT sockets for each talk; one reply when all subscribed, one with all latencies (s)."""
+    uvloop.run(_listen(url, talks, pipe))
 
 
 async def _listen(url: str, talks: list[Talk], pipe: Connection) -> None:
     latencies: list[float] = []
     turns = asyncio.Semaphore(CONNECTING_AT_ONCE)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        address = f"{url}/socket.io/?EIO=4&transport=websocket"
+        connect = partial(http.ws_connect, address, headers={"Origin": ORIGIN})
         ready = [asyncio.Event() for _ in range(len(talks) * FAN_OUT)]
         hearing = [
-            asyncio.create_task(_hear(http, url, talks[n % len(talks)], turns, event, latencies))
+            asyncio.create_task(_hear(connect, talks[n % len(talks)], turns, event, latencies))
             for n, event in enumerate(ready)
         ]
         for event in ready:
             await event.wait()
-        pipe.send("ready")
+        pipe.send(latencies)
         await asyncio.to_thread(pipe.recv)
         for task in hearing:
             task.cancel()
@@ -211,16 +226,14 @@ async def _listen(url: str, talks: list[Talk], pipe: Connection) -> None:
 
 
 async def _hear(
-    http: aiohttp.ClientSession,
-    url: str,
+    connect: Callable[[], Any],
     talk: Talk,
     turns: asyncio.Semaphore,
     ready: asyncio.Event,
     latencies: list[float],
 ) -> None:
-    address = f"{url}/socket.io/?EIO=4&transport=websocket"
     await turns.acquire()
-    async with http.ws_connect(address, headers={"Origin": ORIGIN}) as ws:
+    async with connect() as ws:
         await ws.receive_str()
         await ws.send_str("40/visitor," + msgspec.json.encode({"token": talk.token}).decode())
         await ws.receive_str()
@@ -242,16 +255,8 @@ async def _note(ws: aiohttp.ClientWebSocketResponse, data: str, latencies: list[
     _, signal = msgspec.json.decode(data.partition(",")[2])
     sent_at = int(signal["ids"]["at_id"])
     if sent_at:
-        latencies.append((time.monotonic_ns() - sent_at) / 1e6)
-
-
-def _percentile(values: list[float], percent: int) -> float:
-    return round(values[min(len(values) - 1, len(values) * percent // 100)], 2)
-
-
-def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    return uvloop.run(work)
+        latencies.append((time.monotonic_ns() - sent_at) / 1e9)
 
 
 if __name__ == "__main__":
-    print(_run(measure()))
+    main()

@@ -72,7 +72,8 @@ class Database:
             hide_parameters=True,  # an error's text must not carry what visitors wrote
             connect_args={
                 "connect_timeout": CONNECT_TIMEOUT_S,
-                "options": f"-c search_path={SEARCH_PATH} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+                "options": f"-c search_path={SEARCH_PATH}"
+                f" -c statement_timeout={STATEMENT_TIMEOUT_MS}"
                 f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}",
             },
         )

@@ -56,9 +56,10 @@ class Jobs:
 
     async def defer(self, db: AsyncSession, name: str, org_id: UUID) -> None:
         """Queue `name` for the organisation in this transaction, once however often it is asked."""
-        link = await (await db.connection()).get_raw_connection()
         with suppress(AlreadyEnqueued):
             async with db.begin_nested():
+                # Asked for inside, because only then is the savepoint really set.
+                link = await (await db.connection()).get_raw_connection()
                 job = self._app.configure_task(
                     name,
                     queue=name,

@@ -29,7 +29,7 @@ REPLY_BYTES_MAX: Final = 48 * 2**20
 _WATCH_S: Final = 0.05
 _CHUNK_BYTES: Final = 256 * 1024
 _STDERR_BYTES_KEPT: Final = 4_096
-_ENVIRONMENT: Final = {"LANG": "C.UTF-8", "PYTHONUTF8": "1", "HOME": "/nonexistent"}
+ENVIRONMENT: Final = {"LANG": "C.UTF-8", "PYTHONUTF8": "1", "HOME": "/nonexistent"}
 _OUT_OF_MEMORY: Final = (
     b"memory allocation",
     b"MemoryError",
@@ -62,7 +62,7 @@ async def extract(
 
     At most one file a core is read at a time, and one core is left for everything else.
     """
-    async with _slot(), _child() as process:
+    async with _slot(), child() as process:
         watch = asyncio.create_task(_watch(process, resident_bytes_max))
         try:
             async with asyncio.timeout(wall_s):
@@ -89,7 +89,7 @@ async def _slot() -> AsyncGenerator[None]:
 
 
 @asynccontextmanager
-async def _child() -> AsyncGenerator[asyncio.subprocess.Process]:
+async def child() -> AsyncGenerator[asyncio.subprocess.Process]:
     """A fresh process in a session of its own; whatever is left of it at the end is killed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -99,7 +99,7 @@ async def _child() -> AsyncGenerator[asyncio.subprocess.Process]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parent.parent,
-        env=_ENVIRONMENT,
+        env=ENVIRONMENT,
         start_new_session=True,
         limit=_CHUNK_BYTES,
     )

@@ -95,14 +95,14 @@ def _confine() -> None:
     _leave_network()
 
 
-def _leave_network() -> None:
-    """A network namespace of our own, with nothing in it; many containers do not allow that, then
-    we go on.
+def _leave_network() -> bool:
+    """A network namespace of our own, with nothing in it. Some containers and all other systems do
+    not allow that; then we go on without.
     """
-    libc = ctypes.CDLL(None)
-    unshare: Callable[[int], int] | None = getattr(libc, "unshare", None)
-    if unshare is not None and unshare(_CLONE_NEWNET) != 0:
-        unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+    unshare: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "unshare", None)
+    if unshare is None:
+        return False
+    return unshare(_CLONE_NEWNET) == 0 or unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
 
 
 if __name__ == "__main__":

@@ -49,6 +49,10 @@ _ADD_POSTINGS: Final = text("""
     WHERE org_id = :org AND document_id = :document AND version = :version
     ORDER BY word.lexeme, no
 """)
+# In one order everywhere, so that two transactions never wait for each other.
+_LOCK_COUNTS: Final = text("""
+    SELECT cfg FROM knowledge_stats WHERE org_id = :org ORDER BY cfg FOR UPDATE
+""")
 _COUNT: Final = text("""
     INSERT INTO knowledge_stats AS stats (org_id, cfg, passages, lexemes)
     SELECT org_id, cfg, :sign * count(*), :sign * sum(n_lex) FROM passages
@@ -95,6 +99,7 @@ async def put(
         columns = await asyncio.to_thread(_vector_columns, vectors[at : at + _ROWS_A_STATEMENT], at)
         await db.execute(_ADD_VECTORS, owner | {"model": model} | columns)
     await db.execute(_ADD_POSTINGS, owner)
+    await db.execute(_LOCK_COUNTS, owner)
     await db.execute(_COUNT, owner | {"versions": [version], "sign": 1})
 
 
@@ -109,6 +114,7 @@ async def remove(
     if not versions:
         return 0, 0
     owner["versions"] = versions
+    await db.execute(_LOCK_COUNTS, owner)
     await db.execute(_COUNT, owner | {"sign": -1})
     postings = await db.execute(_REMOVE_POSTINGS, owner)
     passages = await db.execute(_REMOVE_PASSAGES, owner)

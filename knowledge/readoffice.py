@@ -6,13 +6,14 @@ OCR and its cleaning of text, which are another matter or ours.
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Final
 
 import kreuzberg
 import msgspec
 import pypdfium2
 
-from knowledge import archive, docxpages, filetype
+from knowledge import archive, docxpages, filetype, split
 from knowledge.blocks import Block, BlockKind, Parsed
 from knowledge.errors import KnowledgeError
 
@@ -22,6 +23,8 @@ _PAGE_MARK_TEXT: Final = re.compile("\ue000page ([0-9]+)\ue001")
 _TEXT_NODES: Final = {"paragraph", "code", "quote", "formula", "footnote", "citation", "raw_block"}
 _PDFIUM_PASSWORD_ERROR: Final = 4
 _HEADING_CHARS_MAX: Final = 120
+_HEADING_WORDS_MAX: Final = 12
+_NUMBERING_WORDS_MAX: Final = 2  # as in "3. Training", "Chapter 3. Training"
 
 _CONTENTS_LINE: Final = re.compile(r"^.{2,120}?[.…·_ ]{5,}\s*[\divxlc]+$", re.IGNORECASE)
 _CONTENTS_ENTRY: Final = re.compile(r"^.{2,120}[^\W\d][).]?\s*\d{1,3}(?:[-–]\d{1,3})?$")
@@ -161,21 +164,31 @@ def _rows(grid: dict[str, Any]) -> list[list[str]]:
 
 
 def _pdf_blocks(nodes: list[dict[str, Any]]) -> Iterator[Block]:
-    """Of a PDF's headings, which are guessed from type sizes, those that read like one; no lines
-    of contents.
+    """Of a PDF's headings, which are guessed from type sizes, those that read like one; a line that
+    the next block goes on with is the beginning of that.
     """
-    for block in _blocks(nodes):
-        if block.kind is BlockKind.HEADING and not _reads_like_heading(block.text):
-            yield Block(BlockKind.PARAGRAPH, block.text, page=block.page)
-        elif block.rows or block.text:
-            yield block
+    blocks = [block for block in _blocks(nodes) if block.rows or block.text]
+    begun = ""
+    for block, after in pairwise([*blocks, Block(BlockKind.PARAGRAPH)]):
+        heading = block.kind is BlockKind.HEADING
+        if heading and after.text[:1].islower():
+            begun = f"{begun} {block.text}".strip()
+        elif heading and not _reads_like_heading(block.text):
+            yield Block(BlockKind.PARAGRAPH, f"{begun} {block.text}".strip(), page=block.page)
+            begun = ""
+        else:
+            yield msgspec.structs.replace(block, text=f"{begun} {block.text}".strip())
+            begun = ""
 
 
 def _reads_like_heading(text: str) -> bool:
     letters = sum(character.isalpha() for character in text)
+    first = split.sentences(text)[0] if text else ""
     return (
-        letters * 2 > len(text)
+        (first == text or len(first.split()) <= _NUMBERING_WORDS_MAX)
+        and letters * 2 > len(text)
         and len(text) <= _HEADING_CHARS_MAX
+        and len(text.split()) <= _HEADING_WORDS_MAX
         and not text[0].islower()
         and not text.endswith((",", ";", "-", "–", "("))
         and not (text.endswith(".") and len(text.split()) > 6)

@@ -1,4 +1,6 @@
-"""Alembic's entry: run as a member of `chatbot_owner`, so that every object belongs to that role."""
+"""Alembic's entry: run as a member of `chatbot_owner`, so that every object belongs to that
+role.
+"""
 
 from alembic import context
 from sqlalchemy import Connection, text
@@ -23,7 +25,9 @@ def _include(name: str | None, kind: str, _parents: object) -> bool:
 
 
 def _include_object(_thing: object, name: str | None, kind: str, *_rest: object) -> bool:
-    """The knowledge library's metadata knows no organisations; its two keys to them are ours alone."""
+    """The knowledge library's metadata knows no organisations; its two keys to them are ours
+    alone.
+    """
     return kind != "foreign_key_constraint" or name not in FOREIGN_TO_KNOWLEDGE
 
 

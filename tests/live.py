@@ -81,14 +81,21 @@ async def running(
         ws_ping_interval=None,
         timeout_graceful_shutdown=3,
     )
+    async with serving(config, listener):
+        yield Live(service, url)
+
+
+@contextlib.asynccontextmanager
+async def serving(config: uvicorn.Config, listener: socket.socket) -> AsyncGenerator[None]:
+    """A server on `listener` in this loop, for as long as the block lasts."""
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+    while not server.started:
         if task.done():
             await task
         await asyncio.sleep(0.01)
     try:
-        yield Live(service, url)
+        yield
     finally:
         server.should_exit = True
         await task
@@ -130,7 +137,7 @@ class Person:
     headers: dict[str, str]
     id: str
     token: str = ""
-    socket: socketio.AsyncClient = field(default_factory=lambda: socketio.AsyncClient())
+    socket: socketio.AsyncClient = field(default_factory=socketio.AsyncClient)
     heard: list[tuple[str, Json]] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -178,7 +185,9 @@ class Person:
 
     async def emit(self, event: str, data: Json) -> Json:
         """Send a socket event; its acknowledgement."""
-        return await self.socket.call(event, data, namespace=self.namespace, timeout=10)
+        reply = await self.socket.call(event, data, namespace=self.namespace, timeout=10)
+        assert isinstance(reply, dict)
+        return reply
 
     async def subscribe(self, *topics: str) -> Json:
         reply = await self.emit("subscribe", {"topics": list(topics)})

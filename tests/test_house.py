@@ -108,7 +108,9 @@ def test_every_module_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("word", ["Manager", "Service", "Helper", "Util", "Base"])
 def test_classes_are_named_for_what_they_are(word: str) -> None:
-    """`Service` is the whole thing in app.py, `Base` is SQLAlchemy's; nothing else has such a name."""
+    """`Service` is the whole thing in app.py, `Base` is SQLAlchemy's; nothing else has such a
+    name.
+    """
     found = {
         f"{name}:{node.name}"
         for name, tree in modules("chatbot", "knowledge")

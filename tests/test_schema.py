@@ -1,4 +1,6 @@
-"""What the migrations made, read from the catalogue: row-level security everywhere, and no drift."""
+"""What the migrations made, read from the catalogue: row-level security everywhere, and no
+drift.
+"""
 
 from collections.abc import Iterator
 from uuid import UUID

@@ -20,6 +20,9 @@ SENTENCE_CHARS_MAX = 600
 PASSAGES_USED = 3
 COVERAGE_WEIGHT = 0.6
 RELATIVE_SCORE_MIN = 0.7
+HEADING_WEIGHT = 0.6  # a heading that repeats the question is answered by what follows it
+HEADING_REACH = 4  # sentences
+HEADING_JOINT = " › "
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"'“(\[]?[A-ZÀ-ÞА-Я0-9])|(?<=[。！？])|\n+")
 _PIECE = re.compile(r"\s*\S+(?:\s+\S+){0,3}")  # a few words at a time, as a model would speak
 _WORD = re.compile(r"[\w']+")
@@ -101,11 +104,22 @@ def _scored(prompt: Prompt) -> list[Quote]:
     total = sum(rarity.get(word, rarity[""]) for word in asked) or 1.0
     quotes: list[Quote] = []
     for excerpt, found in split:
+        titled = _share(asked & _words(_last(excerpt.heading)), rarity, total)
         for at, sentence in enumerate(found):
-            shared = sum(rarity[word] for word in asked & _words(sentence))
-            score = COVERAGE_WEIGHT * shared / total + (1 - COVERAGE_WEIGHT) * excerpt.score
+            said = _share(asked & _words(sentence), rarity, total)
+            led = titled * HEADING_WEIGHT * max(0.0, 1 - at / HEADING_REACH)
+            score = COVERAGE_WEIGHT * said + (1 - COVERAGE_WEIGHT) * excerpt.score + led
             quotes.append(Quote(excerpt, at, sentence, score))
     return quotes
+
+
+def _share(words: frozenset[str], rarity: dict[str, float], total: float) -> float:
+    return sum(rarity.get(word, rarity[""]) for word in words) / total
+
+
+def _last(heading: str | None) -> str:
+    """The innermost heading of a path."""
+    return (heading or "").rpartition(HEADING_JOINT)[2]
 
 
 def _rarity(found: Sequence[str]) -> dict[str, float]:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, select, tuple_
+from sqlalchemy import ColumnElement, and_, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -40,7 +40,8 @@ async def conversations(
     db: AsyncSession, staff: Staff, view: View, after: str | None
 ) -> wire.ConversationPage:
     """A page of conversations of a view, the latest change first; `next` asks for the one after."""
-    where = [*_in_view(view, staff), Conversation.last_message_at.is_not(None)]
+    worth_seeing = or_(Conversation.last_message_at.is_not(None), Handoff.id.is_not(None))
+    where = [*_in_view(view, staff), worth_seeing]
     if after is not None:
         at, last_id = _cursor(after)
         where.append(tuple_(Conversation.updated_at, Conversation.id) < tuple_(at, last_id))

@@ -94,7 +94,7 @@ class Rooms(AsyncManager):
             if sid != skip:
                 self._put(eio_sid, packet)
 
-    async def emit(
+    async def emit(  # noqa: PLR0917 - the signature of the library
         self,
         event: str,
         data: object,

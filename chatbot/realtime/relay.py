@@ -21,7 +21,7 @@ from sqlalchemy import ARRAY, Integer, Text, bindparam, func, select, text
 
 from chatbot.database import Database
 from chatbot.errors import Unavailable
-from chatbot.realtime.signals import Cursor, Row, Signal, bounds, fold, signal
+from chatbot.realtime.signals import Cursor, Row, Signal, bounds, fold, rewound, signal
 
 CHANNEL = "chatbot_realtime"
 POLL_S = 0.1  # what a lost wake-up costs at most
@@ -33,7 +33,7 @@ CONNECT_TIMEOUT_S = 5
 MAINTAIN_EVERY_S = 3600
 
 _READ = "select * from realtime.read(%s, %s, %s, %s, %s)"
-_POSITION = "select epoch, floor, cur from realtime.position()"
+_POSITION = "select life, epoch, floor, cur from realtime.position()"
 _MISSED = select(
     func.realtime.missed(
         bindparam("topics", type_=ARRAY(Text)),
@@ -69,6 +69,7 @@ class Relay:
         self._poll_s = poll_s
         self._listeners: list[Listener] = []
         self._gap_listeners: list[Callable[[], None]] = []
+        self._life: UUID | None = None
         self._cursor: Cursor | None = None
         self._awake = asyncio.Event()
         self._to_announce = False
@@ -151,14 +152,19 @@ class Relay:
 
     async def _find_place(self, link: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
         """Keep the place from before the connection was lost, unless this is another database."""
-        [(epoch, floor, now)] = await (await link.execute(_POSITION)).fetchall()
+        [(life, epoch, floor, now)] = await (await link.execute(_POSITION)).fetchall()
         self._own_pid = link.info.backend_pid
-        if self._cursor is not None and _still_there(self._cursor, epoch, floor, now):
-            return
-        lost = self._cursor is not None
-        self._cursor = Cursor(epoch, now)
-        if lost:
-            log.warning("realtime.gap", epoch=epoch)
+        before, self._cursor = self._cursor, Cursor(epoch, now)
+        if before is None:
+            self._life = life
+        elif life == self._life and before.epoch == epoch:
+            self._cursor = before
+        elif life == self._life and (place := rewound(before.cur, now, floor)) is not None:
+            log.warning("realtime.database_restarted")
+            self._cursor = Cursor(epoch, place)
+        else:
+            log.warning("realtime.gap")
+            self._life = life
             for callback in self._gap_listeners:
                 callback()
 
@@ -262,11 +268,3 @@ class Relay:
             left_over = await db.scalar(text("select realtime.maintain()"))
         if left_over:
             log.warning("realtime.maintain_left_over", partitions=left_over)
-
-
-def _still_there(cursor: Cursor, epoch: str, floor: int, now: str) -> bool:
-    """Whether every signal after `cursor` can still be read."""
-    mine, current = bounds(cursor.cur), bounds(now)
-    if mine is None or current is None:
-        return False
-    return cursor.epoch == epoch and mine[1] <= current[1] and mine[0] > floor

@@ -12,6 +12,7 @@ import msgspec
 
 WIRE_BYTES_MAX = 640
 IDS_MAX = 3
+REWIND_XIDS = 10_000  # more than a server gives out in the 0.6 s that its WAL may wait for the disk
 CURSOR_CHARS_MAX = 96  # a snapshot with more open transactions is sent in its short form
 
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,40}")
@@ -101,6 +102,20 @@ def short(snapshot: str) -> str:
         return snapshot
     xmin = snapshot.partition(":")[0]
     return f"{xmin}:{xmin}:"
+
+
+def rewound(snapshot: str, now: str, floor: int) -> str | None:
+    """The place from which to go on when the database was restarted after `snapshot`.
+
+    A crash lets the last transaction ids be given out again, so this lies REWIND_XIDS earlier:
+    much is told twice, nothing is missed. None when what lies between is no longer kept (all up
+    to `floor`), or when `now` is so far behind that this is not the same database.
+    """
+    mine, current = bounds(snapshot), bounds(now)
+    if mine is None or current is None or mine[0] > current[0] + REWIND_XIDS or mine[0] <= floor:
+        return None
+    start = max(floor + 1, min(mine[0], current[0]) - REWIND_XIDS)
+    return f"{start}:{start}:"
 
 
 def _with_version_of(signal: Signal, earlier: Signal) -> Signal:

@@ -13,10 +13,10 @@ revoke all on schema realtime from public;
 grant usage on schema realtime to chatbot_app;
 grant usage, create on schema realtime to chatbot_lookup;  -- create: only while functions are handed over below
 
--- One row: the life of this cluster's transaction ids. A restored or replaced database starts a new one.
+-- One row: the life of this database. A restored one starts a new life, for its transaction ids mean something else.
 create table realtime.epoch (
   only_row boolean primary key default true check (only_row),
-  name text not null default left(replace(gen_random_uuid()::text, '-', ''), 12),
+  life uuid not null default gen_random_uuid(),
   floor xid8 not null default '0'  -- the newest transaction whose signals were dropped by retention
 );
 insert into realtime.epoch default values;
@@ -371,9 +371,15 @@ create trigger signal_delete after delete on public.staff_sessions
 
 -- ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-create function realtime.position() returns table (epoch text, floor bigint, cur text)
-language sql stable security definer set search_path = pg_catalog, pg_temp as
-$$ select e.name, e.floor::text::bigint, pg_current_snapshot()::text from realtime.epoch e $$;
+-- Within a life every start of the server is an epoch: after a crash the last transaction ids, those whose WAL had not
+-- reached the disk, are given out again, so a place from before the start cannot be trusted to the row.
+create function realtime.epoch_of(life uuid) returns text language sql stable set search_path = pg_catalog, pg_temp as
+$$ select left(md5(concat(life, extract(epoch from pg_postmaster_start_time()))), 12) $$;
+
+create function realtime.position() returns table (life uuid, epoch text, floor bigint, cur text)
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select e.life, realtime.epoch_of(e.life), e.floor::text::bigint, pg_current_snapshot()::text from realtime.epoch e
+$$;
 
 -- What became visible after the snapshot `seen` and not after `upto` (null: now), in order, from (after_xid, after_id) on.
 -- One row without an id when there is nothing: `cur` is wanted all the same. Plans must not depend on statistics:
@@ -413,7 +419,8 @@ begin
     return query select true, null::bigint, null::text, null::text, null::jsonb, null::timestamptz;
     return;
   end;
-  if not exists (select from realtime.epoch e where e.name = missed.epoch and pg_snapshot_xmin(before) > e.floor)
+  if not exists (select from realtime.epoch e
+      where realtime.epoch_of(e.life) = missed.epoch and pg_snapshot_xmin(before) > e.floor)
     or pg_snapshot_xmax(before) > pg_snapshot_xmax(pg_current_snapshot()) then
     return query select true, null::bigint, null::text, null::text, null::jsonb, null::timestamptz;
     return;
@@ -470,7 +477,7 @@ begin
       where i.inhparent = 'realtime.messages'::regclass and c.relname <> 'messages_sentinel' loop
     execute 'delete from realtime.' || quote_ident(part);
   end loop;
-  update realtime.epoch set name = left(replace(gen_random_uuid()::text, '-', ''), 12), floor = '0';
+  update realtime.epoch set life = gen_random_uuid(), floor = '0';
 end $$;
 
 create function realtime.newest_xid() returns xid8
@@ -538,4 +545,4 @@ grant execute on function realtime.topic(), realtime.topic_id(text, text), realt
   realtime.broadcast_changes(text, text, text, text, text, record, record),
   realtime.position(), realtime.read(text, text, text, bigint, integer),
   realtime.missed(text[], text, text, integer), realtime.maintain() to chatbot_app;
-grant execute on function realtime.quiet() to chatbot_lookup;
+grant execute on function realtime.quiet(), realtime.epoch_of(uuid) to chatbot_lookup;

@@ -1,8 +1,8 @@
 """The first schema: tables, who may see which rows, the job queue, and the signals.
 
-The tables are one piece of SQL, frozen as the models stood that day; `tests/test_schema.py` compares the
-models with what the migrations made. The job queue's schema is procrastinate's own, read from the
-installed package (docs/decisions/0003).
+The tables are one piece of SQL, frozen as the models stood that day; `tests/test_schema.py`
+compares the models with what the migrations made. The job queue's schema is procrastinate's own,
+read from the installed package (docs/decisions/0003).
 """
 
 from importlib.resources import files
@@ -28,5 +28,7 @@ def upgrade() -> None:
 
 
 def _run(script: str) -> None:
-    """Run a script as it stands: no bound parameters, so colons and percent signs mean themselves."""
+    """Run a script as it stands: no bound parameters, so colons and percent signs mean
+    themselves.
+    """
     op.get_bind().exec_driver_sql(script.replace("%", "%%"))

@@ -1,7 +1,8 @@
-"""Whatever A sends with an id of B is answered as if there were no such id, on every route and event.
+"""Whatever A sends with an id of B is answered as if there were no such id, on every route and
+event.
 
-The cases are held against the route table and the sockets' own list of events: a new route or event
-without a case fails here.
+The cases are held against the route table and the sockets' own list of events: a new route or
+event without a case fails here.
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from tests.journeys.texts import HANDBOOK, upload
 async def test_a_question_streams_an_answer_with_its_source(
     live_service: live.Live, two_companies: tuple[live.Company, live.Company]
 ) -> None:
-    alder, birch = two_companies
+    alder, _ = two_companies
     await upload(live_service, alder, "handbook.md", HANDBOOK)
 
     async with live.visitor(live_service, alder) as visitor:

@@ -96,7 +96,7 @@ async def test_a_note_is_seen_by_colleagues_only(
 
     assert [item["text"] for item in colleagues["items"]] == ["He is a friend."]
     assert visitors["items"] == []
-    assert not [data for name, data in visitor.heard if written["id"] in str(data)]
+    assert not [data for name, data in visitor.heard if written["id"] in f"{name} {data}"]
 
 
 class SlowModel:

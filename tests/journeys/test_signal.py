@@ -1,4 +1,6 @@
-"""Any program on the database sends a signal; sockets in that topic hear it once; a gap is caught up."""
+"""Any program on the database sends a signal; sockets in that topic hear it once; a gap is
+caught up.
+"""
 
 from sqlalchemy import text
 

@@ -8,18 +8,18 @@ HANDBOOK = """# Kettle handbook
 
 ## Warranty
 
-The warranty on every kettle lasts 36 months from the day of purchase. It covers the heating element,
-the lid and the switch, and it moves with the kettle when you give it to somebody else.
+The warranty on every kettle lasts 36 months from the day of purchase. It covers the heating
+element, the lid and the switch, and it moves with the kettle when you give it to somebody else.
 
 ## Descaling
 
-Descale the kettle once a month with a spoon of citric acid in a litre of water. Let it stand for ten
-minutes, boil it once and rinse it twice before you make tea again.
+Descale the kettle once a month with a spoon of citric acid in a litre of water. Let it stand
+for ten minutes, boil it once and rinse it twice before you make tea again.
 
 ## Returns
 
-A kettle that does not please may be sent back within 30 days. We pay the postage and return the money
-within a week of its arrival in our workshop.
+A kettle that does not please may be sent back within 30 days. We pay the postage and return the
+money within a week of its arrival in our workshop.
 """
 
 

@@ -1,14 +1,18 @@
 """Every format through the real child process, every refusal with its name."""
 
+import asyncio
 import io
+import os
+import shutil
 import subprocess
 import sys
+import textwrap
 import zipfile
 
 import psutil
 import pytest
 
-from knowledge import extract, filetype
+from knowledge import extract, extract_child, filetype
 from knowledge.errors import MESSAGES, KnowledgeError
 from knowledge.split import Piece
 from tests.knowledge import files
@@ -113,7 +117,10 @@ async def test_html_is_read_without_what_stands_around_its_text():
 
 
 async def test_markdown_keeps_headings_lists_tables_and_code():
-    source = "# Set-up\n\nRun *this*:\n\n```\nmake demo\n```\n\n- one\n- two\n\n| A | B |\n|---|---|\n| x | y |\n"
+    source = (
+        "# Set-up\n\nRun *this*:\n\n```\nmake demo\n```\n\n- one\n- two\n\n"
+        "| A | B |\n|---|---|\n| x | y |\n"
+    )
 
     result = await read("README.md", source.encode())
 
@@ -212,6 +219,51 @@ async def test_a_child_over_its_memory_or_time_is_killed_and_named():
         for child in psutil.Process().children()
         if "extract_child" in " ".join(child.cmdline())
     ]
+
+
+async def test_the_child_is_alone_and_limited_before_it_reads_a_byte(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("CANARY_SECRET", "must not be inherited")
+
+    async with extract.child() as process:
+        seen = psutil.Process(process.pid)
+        async with asyncio.timeout(10):
+            while seen.nice() != 19 or seen.rlimit(psutil.RLIMIT_CORE) != (0, 0):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        environment, limits = seen.environ(), extract_child
+
+        assert set(environment) == set(extract.ENVIRONMENT)
+        assert os.getsid(process.pid) == process.pid
+        assert seen.rlimit(psutil.RLIMIT_AS) == (limits.ADDRESS_SPACE_BYTES,) * 2
+        assert seen.rlimit(psutil.RLIMIT_CPU) == (limits.CPU_S,) * 2
+        assert seen.rlimit(psutil.RLIMIT_FSIZE) == (limits.FILE_BYTES,) * 2
+        assert seen.rlimit(psutil.RLIMIT_NOFILE) == (limits.OPEN_FILES,) * 2
+
+
+def test_the_child_has_no_network_where_the_kernel_allows_that():
+    allowed = any(
+        shutil.which("unshare")
+        and subprocess.run(["unshare", flags, "true"], check=False).returncode == 0
+        for flags in ("-n", "-rn")
+    )
+    look = """
+        import socket
+        from knowledge import extract_child
+        there = socket.create_server(("127.0.0.1", 0))
+        extract_child._confine()
+        try:
+            socket.create_connection(there.getsockname(), timeout=2)
+            print("reached")
+        except OSError:
+            print("cut off")
+    """
+
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(look)], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == ("cut off" if allowed else "reached")
 
 
 def test_the_server_itself_holds_no_parser():

@@ -148,8 +148,9 @@ async def test_scores_are_bm25_and_cosine(database: Database, shop: Org):
             (row.lexeme, row.id): row.tf
             for row in await db.execute(
                 text(
-                    "select lexeme, tf, id from postings p join passages on passages.org_id = p.org_id"
-                    " and no = passage_no where p.org_id = :o"
+                    "select lexeme, tf, id from postings p"
+                    " join passages q on q.org_id = p.org_id and q.no = p.passage_no"
+                    " where p.org_id = :o"
                 ),
                 {"o": shop.id},
             )

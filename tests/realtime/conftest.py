@@ -1,9 +1,10 @@
 """Two organisations, each with a visitor and a colleague, and a server to hear them live."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import aiohttp
@@ -178,7 +179,7 @@ async def _not_found(
 
 
 @asynccontextmanager
-async def serving(database: Database, limits: Limits) -> AsyncIterator[Service]:
+async def serving(database: Database, limits: Limits) -> AsyncGenerator[Service]:
     """The layer behind a real uvicorn on a free port of loopback."""
 
     async def visitors(token: str, origin: str | None) -> Visitor:
@@ -203,8 +204,7 @@ async def serving(database: Database, limits: Limits) -> AsyncIterator[Service]:
     server = uvicorn.Server(config)
     await realtime.start()
     running = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
+    await until(lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         yield Service(realtime, answerer, f"http://127.0.0.1:{port}")
@@ -220,21 +220,28 @@ async def service(database: Database) -> AsyncIterator[Service]:
         yield service
 
 
+async def until(done: Callable[[], bool], within_s: float = 5.0) -> None:
+    """Wait for what has no event of its own; TimeoutError when it does not come."""
+    async with asyncio.timeout(within_s):
+        while not done():  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+
+
 class Ear(socketio.AsyncClient):
     """A client that remembers all it hears."""
 
     def __init__(self, namespace: str, http: aiohttp.ClientSession) -> None:
         super().__init__(reconnection=False, http_session=http)
         self.namespace = namespace
-        self.heard: list[tuple[str, dict[str, object]]] = []
+        self.heard: list[tuple[str, dict[str, Any]]] = []
         self._news = asyncio.Event()
         self.on("*", self._note, namespace=namespace)
 
-    async def ask(self, event: str, data: object) -> dict[str, object]:
-        """Send an event and wait for its acknowledgement."""
+    async def ask(self, event: str, data: object) -> Any:
+        """Send an event; its acknowledgement."""
         return await self.call(event, data, namespace=self.namespace, timeout=10)
 
-    async def hear(self, event: str, within_s: float = 5.0) -> dict[str, object]:
+    async def hear(self, event: str, within_s: float = 5.0) -> dict[str, Any]:
         """The next event of that name, however many others come before."""
         async with asyncio.timeout(within_s):
             while True:
@@ -245,7 +252,7 @@ class Ear(socketio.AsyncClient):
                 self._news.clear()
                 await self._news.wait()
 
-    def _note(self, event: str, data: dict[str, object]) -> None:
+    def _note(self, event: str, data: dict[str, Any]) -> None:
         self.heard.append((event, data))
         self._news.set()
 
@@ -253,7 +260,7 @@ class Ear(socketio.AsyncClient):
 @asynccontextmanager
 async def connected(
     service: Service, namespace: str, token: str, *, origin: str | None = None
-) -> AsyncIterator[Ear]:
+) -> AsyncGenerator[Ear]:
     """A client with its namespace open; `origin` is by default the one that belongs there."""
     origin = origin or (SITE_ORIGIN if namespace == "/visitor" else PUBLIC_URL)
     async with aiohttp.ClientSession() as http:

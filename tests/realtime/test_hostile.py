@@ -1,8 +1,10 @@
 """Clients that do not play by the rules: each is cut off, and nobody else notices."""
 
+# pyright: reportPrivateUsage=false
+
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -14,35 +16,39 @@ from chatbot.realtime.manager import Outbox, Rooms
 from chatbot.realtime.sockets import address_block
 from chatbot.settings import Limits
 from tests.realtime.conftest import (
+    PUBLIC_URL,
     SITE_ORIGIN,
-    Ear,
     House,
     Service,
     build_house,
     connected,
     say,
     serving,
+    until,
 )
 
 
 @asynccontextmanager
 async def raw(
-    service: Service, *, origin: str = SITE_ORIGIN
-) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    service: Service, *, headers: dict[str, str] | None = None
+) -> AsyncGenerator[aiohttp.ClientWebSocketResponse]:
     """A bare websocket, Engine.IO's greeting already read."""
+    headers = {"Origin": SITE_ORIGIN} if headers is None else headers
     async with aiohttp.ClientSession() as http:
         url = f"{service.url}/socket.io/?EIO=4&transport=websocket"
-        patience = aiohttp.ClientWSTimeout(ws_close=0.2)
-        async with http.ws_connect(
-            url, headers={"Origin": origin}, max_msg_size=0, timeout=patience
-        ) as ws:
+        patience = aiohttp.ClientWSTimeout(ws_close=0.2)  # pyright: ignore[reportCallIssue]
+        async with http.ws_connect(url, headers=headers, max_msg_size=0, timeout=patience) as ws:
             assert (await ws.receive_str()).startswith("0")
             yield ws
 
 
 async def sign_in(ws: aiohttp.ClientWebSocketResponse, house: House) -> None:
-    await ws.send_str("40/visitor," + json.dumps({"token": house.visitor_token}))
-    assert (await ws.receive_str()).startswith("40/visitor,")
+    assert (await try_to_sign_in(ws, "/visitor", house.visitor_token)).startswith("40/visitor,")
+
+
+async def try_to_sign_in(ws: aiohttp.ClientWebSocketResponse, namespace: str, token: str) -> str:
+    await ws.send_str(f"40{namespace}," + json.dumps({"token": token}))
+    return await ws.receive_str()
 
 
 async def subscribe(ws: aiohttp.ClientWebSocketResponse, topic: str) -> None:
@@ -52,11 +58,8 @@ async def subscribe(ws: aiohttp.ClientWebSocketResponse, topic: str) -> None:
 
 async def closed(ws: aiohttp.ClientWebSocketResponse, within_s: float) -> list[str]:
     """What the server still said until it closed; TimeoutError when it does not."""
-    said: list[str] = []
     async with asyncio.timeout(within_s):
-        async for message in ws:
-            said.append(str(message.data))
-    return said
+        return [str(message.data) async for message in ws]
 
 
 async def test_a_socket_that_never_proves_itself_is_closed(
@@ -89,6 +92,51 @@ async def test_a_socket_that_proves_itself_stays(
 
         with pytest.raises(TimeoutError):
             await closed(ws, 0.8)
+
+
+@pytest.mark.parametrize("origin", ["null", "javascript:1", f"{SITE_ORIGIN}/path", "x", "é"])
+async def test_an_origin_that_is_none_does_not_even_shake_hands(
+    service: Service, origin: str
+) -> None:
+    with pytest.raises(aiohttp.WSServerHandshakeError):
+        async with raw(service, headers={"Origin": origin}):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("headers", "visitor_may", "staff_may"),
+    [
+        ({}, True, False),
+        ({"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "websocket"}, True, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False, False),
+        ({"Sec-Fetch-Mode": "websocket"}, False, False),
+        ({"Origin": SITE_ORIGIN, "Sec-Fetch-Site": "cross-site"}, True, False),
+        ({"Origin": PUBLIC_URL, "Sec-Fetch-Site": "same-origin"}, False, True),
+    ],
+)
+async def test_a_browser_cannot_hide_where_it_comes_from(
+    service: Service,
+    two_houses: tuple[House, House],
+    headers: dict[str, str],
+    visitor_may: bool,
+    staff_may: bool,
+) -> None:
+    house, _ = two_houses
+    async with raw(service, headers=headers) as ws:
+        found = await try_to_sign_in(ws, "/visitor", house.visitor_token)
+        assert found.startswith("40" if visitor_may else "44"), found
+    async with raw(service, headers=headers) as ws:
+        found = await try_to_sign_in(ws, "/staff", house.staff_token())
+        assert found.startswith("40" if staff_may else "44"), found
+
+
+async def test_a_full_process_takes_no_more(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "SOCKETS_MAX", 0)
+    with pytest.raises(aiohttp.WSServerHandshakeError):
+        async with raw(service):
+            pass
 
 
 async def test_one_address_cannot_hold_the_door_open(
@@ -194,32 +242,26 @@ async def test_a_client_that_does_not_read_is_cut_and_others_hear_all(
     topic = f"conversation:{house.conversation_id}:messages"
     async with serving(database, Limits()) as service:
         server = service.realtime.server
-        async with raw(service) as stuck:
-            async with connected(service, "/visitor", house.visitor_token) as ear:
-                await ear.ask("subscribe", {"topics": [topic]})
-                await sign_in(stuck, house)
-                await subscribe(stuck, topic)
-                stuck._response.connection.transport.pause_reading()  # type: ignore[union-attr]
-                queues = [each.queue for each in server.eio.sockets.values()]
+        async with (
+            raw(service) as stuck,
+            connected(service, "/visitor", house.visitor_token) as ear,
+        ):
+            await ear.ask("subscribe", {"topics": [topic]})
+            await sign_in(stuck, house)
+            await subscribe(stuck, topic)
+            stuck._response.connection.transport.pause_reading()  # type: ignore[union-attr]
+            queues = [each.queue for each in server.eio.sockets.values()]
 
-                for sent in range(1, 2001):
-                    server.deliver("answer.delta", {"text": "x" * 10_000}, topic)
-                    if sent % 20 == 0:
-                        await _heard(ear, sent)
-                async with asyncio.timeout(5):
-                    while len(server.eio.sockets) > 1:
-                        await asyncio.sleep(0.01)
+            for sent in range(1, 2001):
+                server.deliver("answer.delta", {"text": "x" * 10_000}, topic)
+                if sent % 20 == 0:
+                    await until(lambda sent=sent: len(ear.heard) >= sent)
+            await until(lambda: len(server.eio.sockets) == 1)
 
-                assert all(each.qsize() <= 256 for each in queues)
-                assert len(server.manager.sids(topic, "/visitor")) == 1
-                await say(database, house, "still fine")
-                await ear.hear("signal")
-
-
-async def _heard(ear: Ear, frames: int) -> None:
-    async with asyncio.timeout(5):
-        while len(ear.heard) < frames:
-            await asyncio.sleep(0.001)
+            assert all(each.qsize() <= 256 for each in queues)
+            assert len(server.manager.sids(topic, "/visitor")) == 1
+            await say(database, house, "still fine")
+            await ear.hear("signal")
 
 
 async def test_a_client_that_was_only_slow_learns_why(

@@ -1,4 +1,4 @@
-"""The relay: every committed signal exactly once, none that was rolled back, and an honest answer after a gap."""
+"""The relay: every committed signal exactly once, no other, and an honest answer after a gap."""
 
 import asyncio
 import random
@@ -115,7 +115,7 @@ async def test_business_transactions_carry_no_notify(
 
 
 async def _write(url: str, topic: str, name: str, until: float, committed: set[str]) -> None:
-    """Random transactions: several signals, savepoints kept and rolled back, commits and rollbacks, pauses."""
+    """Random transactions: several signals, savepoints kept and undone, commits, pauses."""
     choose = random.Random(name)
     statement = "select realtime.send(jsonb_build_object('n_id', %s::text), 'n.changed', %s)"
     loop, count = asyncio.get_running_loop(), 0

@@ -1,5 +1,7 @@
 """Real sockets over a real server: what clients get, in the order in which it counts."""
 
+# pyright: reportPrivateUsage=false
+
 import asyncio
 from typing import Any
 from uuid import UUID, uuid4
@@ -136,7 +138,7 @@ async def test_who_comes_back_is_told_what_was_missed(
 async def test_between_the_cursor_and_the_first_signal_there_is_no_hole(
     service: Service, database: Database, two_houses: tuple[House, House]
 ) -> None:
-    """Whatever is written while clients subscribe is either visible at their cursor or heard live."""
+    """What is written while clients subscribe is visible at their cursor or heard live."""
     ours, _ = two_houses
     topic = f"conversation:{ours.conversation_id}:messages"
     written: list[str] = []
@@ -453,19 +455,21 @@ async def test_topics_and_events_are_limited(database: Database) -> None:
     names = [f"staff:{each.staff_id}:notifications" for each in others]
     own = [f"org:{house.org_id}:{feature}" for feature in ("inbox", "dashboard", "knowledge")]
     limits = Limits(topics_per_socket=2, events_per_second=2)
-    async with serving(database, limits) as service:
-        async with connected(service, "/staff", house.staff_token()) as ear:
-            ack = await ear.ask("subscribe", {"topics": own})
-            assert ack["topics"] == {
-                own[0]: "ok",
-                own[1]: "ok",
-                own[2]: "too_many_topics",
-            }
-            await ear.ask("unsubscribe", {"topics": [own[0]]})
-            ack = await ear.ask("subscribe", {"topics": [own[2], names[0]]})
-            assert ack["topics"] == {own[2]: "ok", names[0]: "too_many_topics"}
+    async with (
+        serving(database, limits) as service,
+        connected(service, "/staff", house.staff_token()) as ear,
+    ):
+        ack = await ear.ask("subscribe", {"topics": own})
+        assert ack["topics"] == {
+            own[0]: "ok",
+            own[1]: "ok",
+            own[2]: "too_many_topics",
+        }
+        await ear.ask("unsubscribe", {"topics": [own[0]]})
+        ack = await ear.ask("subscribe", {"topics": [own[2], names[0]]})
+        assert ack["topics"] == {own[2]: "ok", names[0]: "too_many_topics"}
 
-            refused = [await ear.ask("unsubscribe", {"topics": []}) for _ in range(4)]
+        refused = [await ear.ask("unsubscribe", {"topics": []}) for _ in range(4)]
 
-            assert code(refused[-1]) == "too_many_requests"
-            assert refused[-1]["error"]["retry_after_s"] == 1
+        assert code(refused[-1]) == "too_many_requests"
+        assert refused[-1]["error"]["retry_after_s"] == 1
