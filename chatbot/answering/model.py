@@ -31,7 +31,8 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class ModelFailed(Exception):
-    """The model gave no whole answer; `code` says how: refused, timeout, ended_early, bad_reply."""
+    """The model gave no whole answer; `code` says how: unreachable, refused,
+    timeout, ended_early or bad_reply."""
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -110,8 +111,8 @@ class EndpointModel:
                 temperature=TEMPERATURE,
             ) as response:
                 yield response.iter_lines()
-        except openai.APITimeoutError as error:
-            raise ModelFailed("timeout") from error
+        except openai.APIConnectionError as error:
+            raise ModelFailed("unreachable") from error
         except openai.OpenAIError as error:
             raise ModelFailed("refused") from error
 

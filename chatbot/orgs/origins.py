@@ -17,7 +17,8 @@ def normal(origin: str) -> str | None:
     `null`, user names, paths, queries and hosts outside ASCII are refused (browsers send punycode).
     A wildcard may stand for the whole leftmost label only.
     """
-    if not origin or len(origin) > ORIGIN_BYTES_MAX or not origin.isascii():
+    plain = origin.isascii() and origin.isprintable()  # urlsplit drops tabs and line ends
+    if not origin or len(origin) > ORIGIN_BYTES_MAX or not plain:
         return None
     try:
         parts = urlsplit(origin.lower())

@@ -21,7 +21,7 @@ from sqlalchemy import ARRAY, Integer, Text, bindparam, func, select, text
 
 from chatbot.database import Database
 from chatbot.errors import Unavailable
-from chatbot.realtime.signals import Cursor, Row, Signal, bounds, fold, rewound, signal
+from chatbot.realtime.signals import Cursor, Restart, Row, Signal, bounds, fold, restart, signal
 
 CHANNEL = "chatbot_realtime"
 POLL_S = 0.1  # what a lost wake-up costs at most
@@ -33,7 +33,7 @@ CONNECT_TIMEOUT_S = 5
 MAINTAIN_EVERY_S = 3600
 
 _READ = "select * from realtime.read(%s, %s, %s, %s, %s)"
-_POSITION = "select life, epoch, floor, cur from realtime.position()"
+_POSITION = "select life, epoch, started_at, floor, cur from realtime.position()"
 _MISSED = select(
     func.realtime.missed(
         bindparam("topics", type_=ARRAY(Text)),
@@ -71,6 +71,7 @@ class Relay:
         self._gap_listeners: list[Callable[[], None]] = []
         self._life: UUID | None = None
         self._cursor: Cursor | None = None
+        self._restart: Restart | None = None
         self._awake = asyncio.Event()
         self._to_announce = False
         self._announced_at = 0.0
@@ -152,16 +153,16 @@ class Relay:
 
     async def _find_place(self, link: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
         """Keep the place from before the connection was lost, unless this is another database."""
-        [(life, epoch, floor, now)] = await (await link.execute(_POSITION)).fetchall()
+        [(life, epoch, started_at, floor, now)] = await (await link.execute(_POSITION)).fetchall()
         self._own_pid = link.info.backend_pid
         before, self._cursor = self._cursor, Cursor(epoch, now)
         if before is None:
             self._life = life
         elif life == self._life and before.epoch == epoch:
             self._cursor = before
-        elif life == self._life and (place := rewound(before.cur, now, floor)) is not None:
+        elif life == self._life and (again := restart(before.cur, started_at, now, floor)):
             log.warning("realtime.database_restarted")
-            self._cursor = Cursor(epoch, place)
+            self._restart, self._cursor = again, Cursor(epoch, again.place)
         else:
             log.warning("realtime.gap")
             self._life = life
@@ -210,13 +211,18 @@ class Relay:
         while True:
             values = (before.cur, upto, *after, PAGE_ROWS)
             found = await (await link.execute(_READ, values, prepare=True)).fetchall()
-            rows = [Row(*each[2:]) for each in found if each[2] is not None]
-            self._tell(rows, before)
-            if len(rows) < PAGE_ROWS:
-                # The last page may be empty: the snapshot is that of the first one.
-                self._cursor = Cursor(before.epoch, upto or found[0][0])
+            self._tell([Row(*each[2:]) for each in found if self._is_news(each)], before)
+            upto, after = found[0][0], found[-1][1:3]
+            if len(found) < PAGE_ROWS:
+                self._cursor, self._restart = Cursor(before.epoch, upto), None
                 return
-            upto, after = found[0][0], (found[-1][1], rows[-1].id)
+
+    def _is_news(self, found: tuple[Any, ...]) -> bool:
+        """Whether the line of `realtime.read` holds a signal, and one that was not told before."""
+        _, xid, number, *_, inserted_at = found
+        if number is None:
+            return False
+        return self._restart is None or self._restart.is_news(int(xid), inserted_at)
 
     def _tell(self, rows: list[Row], before: Cursor) -> None:
         """A signal carries the place from before its read: a connection lost in mid-batch repeats

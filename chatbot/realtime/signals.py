@@ -42,6 +42,22 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cur: str
 
 
+class Restart(msgspec.Struct, frozen=True):
+    """The database was started anew at `at`, in the middle of a stream of which `seen` was heard.
+
+    A crash lets the last transaction ids be given out again (those whose WAL had not reached the
+    disk): `place` lies REWIND_XIDS earlier, and of what is read from there `is_news` keeps what was
+    written since the start or had not been heard before it.
+    """
+
+    seen: str
+    at: datetime
+    place: str
+
+    def is_news(self, xid: int, inserted_at: datetime) -> bool:
+        return inserted_at >= self.at or not visible(xid, self.seen)
+
+
 class Row(msgspec.Struct, frozen=True):
     """A row of `realtime.messages` as the relay and catch-up read it."""
 
@@ -104,18 +120,23 @@ def short(snapshot: str) -> str:
     return f"{xmin}:{xmin}:"
 
 
-def rewound(snapshot: str, now: str, floor: int) -> str | None:
-    """The place from which to go on when the database was restarted after `snapshot`.
+def restart(seen: str, at: datetime, now: str, floor: int) -> Restart | None:
+    """How to go on after a restart; None when signals since `seen` are gone for good.
 
-    A crash lets the last transaction ids be given out again, so this lies REWIND_XIDS earlier:
-    much is told twice, nothing is missed. None when what lies between is no longer kept (all up
-    to `floor`), or when `now` is so far behind that this is not the same database.
+    They are when they are no longer kept (all up to transaction `floor` is dropped), or when `now`
+    lies so far behind that this cannot be the same stream.
     """
-    mine, current = bounds(snapshot), bounds(now)
+    mine, current = bounds(seen), bounds(now)
     if mine is None or current is None or mine[0] > current[0] + REWIND_XIDS or mine[0] <= floor:
         return None
     start = max(floor + 1, min(mine[0], current[0]) - REWIND_XIDS)
-    return f"{start}:{start}:"
+    return Restart(seen, at, f"{start}:{start}:")
+
+
+def visible(xid: int, snapshot: str) -> bool:
+    """Whether a transaction was over when the snapshot was taken."""
+    _, xmax, running = snapshot.split(":")
+    return xid < int(xmax) and str(xid) not in running.split(",")
 
 
 def _with_version_of(signal: Signal, earlier: Signal) -> Signal:

@@ -116,11 +116,29 @@ class SocketServer(socketio.AsyncServer):
         strangers = sum(each == block for each in self._strangers.values())
         if len(self.eio.sockets) > SOCKETS_MAX or strangers >= STRANGERS_PER_ADDRESS_MAX:
             return False
-        self._strangers[eio_sid] = block
         self.eio.sockets[eio_sid].queue.goodbye = lambda: self._too_slow(eio_sid)
-        asyncio.get_running_loop().call_later(CONNECT_WITHIN_S, self._reap, eio_sid)
+        self._expect_proof(eio_sid, block)
         await super()._handle_eio_connect(eio_sid, environ)
         return None
+
+    async def _handle_event(
+        self, eio_sid: str, namespace: str | None, id: int | None, data: object
+    ) -> None:
+        """A client may not speak for the library: `connect` and `disconnect` are its own events."""
+        if not isinstance(data, list) or not data or not isinstance(data[0], str):
+            raise ValueError("an event is a list that begins with its name")
+        if data[0] in self.reserved_events:
+            raise ValueError("an event of the library")
+        await super()._handle_event(eio_sid, namespace, id, data)
+
+    async def _handle_disconnect(
+        self, eio_sid: str, namespace: str | None, reason: str | None = None
+    ) -> None:
+        """Who leaves the namespace but keeps the connection is a stranger again."""
+        await super()._handle_disconnect(eio_sid, namespace, reason)
+        environ = self.environ.get(eio_sid)
+        if environ is not None and self.is_open(eio_sid) and not self._is_known(eio_sid):
+            self._expect_proof(eio_sid, address_block(environ))
 
     async def _handle_eio_message(self, eio_sid: str, data: object) -> None:
         """CONNECT, DISCONNECT, EVENT and ACK, as text; whoever sends anything else is cut off."""
@@ -142,6 +160,13 @@ class SocketServer(socketio.AsyncServer):
         if environ is not None:
             # A peer that reads nothing would keep a closed connection open for ever.
             asyncio.get_running_loop().call_later(CLOSE_WITHIN_S, _cut, environ)
+
+    def _is_known(self, eio_sid: str) -> bool:
+        return any(self.manager.sid_from_eio_sid(eio_sid, each) for each in NAMESPACES)
+
+    def _expect_proof(self, eio_sid: str, block: str) -> None:
+        self._strangers[eio_sid] = block
+        asyncio.get_running_loop().call_later(CONNECT_WITHIN_S, self._reap, eio_sid)
 
     def _reap(self, eio_sid: str) -> None:
         if eio_sid in self._strangers:

@@ -1,4 +1,4 @@
-"""Every format through the real child process, every refusal with its name."""
+"""Every format, every refusal with its name, and the process around them with its limits."""
 
 import asyncio
 import io
@@ -15,18 +15,24 @@ import pytest
 from knowledge import extract, extract_child, filetype
 from knowledge.errors import MESSAGES, KnowledgeError
 from knowledge.split import Piece
+from knowledge.task import Reply
 from tests.knowledge import files
 
 LINES = [f"Line {at} says that parcels are sent on working days." for at in range(8)]
 
 
-async def read(name: str, body: bytes) -> extract.Extracted:
+async def through_the_child(name: str, body: bytes) -> extract.Extracted:
     return await extract.extract(filetype.detect(name, body), body)
 
 
-async def refusal(name: str, body: bytes) -> str:
+def read(name: str, body: bytes) -> Reply:
+    """The same readers without the half second that a process costs."""
+    return extract_child.read(filetype.detect(name, body), body)
+
+
+def refusal(name: str, body: bytes) -> str:
     with pytest.raises(KnowledgeError) as caught:
-        await read(name, body)
+        read(name, body)
     assert caught.value.message
     assert caught.value.code in MESSAGES
     return caught.value.code
@@ -37,14 +43,14 @@ def texts(pieces: list[Piece]) -> str:
 
 
 async def test_a_pdf_keeps_its_page_numbers():
-    result = await read("guide.pdf", files.pdf([LINES * 2, LINES * 2, LINES * 2]))
+    result = await through_the_child("guide.pdf", files.pdf([LINES * 2, LINES * 2, LINES * 2]))
 
     assert result.pages == 3
     assert [piece.page for piece in result.pieces] == [1, 2, 3]
     assert result.cfg == "english"
 
 
-async def test_a_docx_keeps_headings_tables_and_the_pages_word_left_in_it():
+def test_a_docx_keeps_headings_tables_and_the_pages_word_left_in_it():
     long = "This paragraph is long enough to stand alone on its page of the book. " * 9
     body = (
         files.paragraph("Returns", style="Heading1")
@@ -53,21 +59,21 @@ async def test_a_docx_keeps_headings_tables_and_the_pages_word_left_in_it():
         + files.docx_table([["Plan", "Price"], ["Team", "49 EUR"]])
     )
 
-    result = await read("book.docx", files.docx(body))
+    result = read("book.docx", files.docx(body))
 
     assert result.pages == 2
     assert [piece.page for piece in result.pieces[:2]] == [1, 2]
     assert "Plan: Team; Price: 49 EUR" in texts(result.pieces)
 
 
-async def test_a_docx_without_marks_has_no_pages_rather_than_wrong_ones():
-    result = await read("book.docx", files.docx(files.paragraph("Parcels are sent on Mondays.")))
+def test_a_docx_without_marks_has_no_pages_rather_than_wrong_ones():
+    result = read("book.docx", files.docx(files.paragraph("Parcels are sent on Mondays.")))
 
     assert result.pages is None
     assert result.pieces[0].page is None
 
 
-async def test_a_pptx_keeps_its_slides():
+def test_a_pptx_keeps_its_slides():
     slides = [
         [
             "Welcome",
@@ -76,7 +82,7 @@ async def test_a_pptx_keeps_its_slides():
         ["Prices", "The team plan costs 49 euros a month and has ten seats for everyone in it."],
     ]
 
-    result = await read("talk.pptx", files.pptx(slides))
+    result = read("talk.pptx", files.pptx(slides))
 
     assert result.pages == 2
     assert [(piece.page, piece.heading) for piece in result.pieces] == [
@@ -85,8 +91,8 @@ async def test_a_pptx_keeps_its_slides():
     ]
 
 
-async def test_an_xlsx_says_columns_with_every_row_and_names_its_sheets():
-    result = await read(
+def test_an_xlsx_says_columns_with_every_row_and_names_its_sheets():
+    result = read(
         "prices.xlsx",
         files.xlsx(
             {
@@ -100,14 +106,14 @@ async def test_an_xlsx_says_columns_with_every_row_and_names_its_sheets():
     assert "Plan: Team; Price: 49" in result.pieces[0].text
 
 
-async def test_html_is_read_without_what_stands_around_its_text():
+def test_html_is_read_without_what_stands_around_its_text():
     page = f"""<!doctype html><title>Help</title><body>
         <nav><a href=/>Home</a></nav><script>secret()</script>
         <main><h1>Returns</h1><p>{" ".join(LINES)}</p><ul><li>Keep the label</ul>
         <table><tr><th>Plan<th>Price<tr><td>Team<td>49</table></main>
         <div hidden>invisible</div><footer>Imprint</footer>"""
 
-    result = await read("help.html", page.encode())
+    result = read("help.html", page.encode())
 
     found = texts(result.pieces)
     assert result.pieces[0].heading == "Help › Returns"
@@ -116,13 +122,13 @@ async def test_html_is_read_without_what_stands_around_its_text():
     assert not any(word in found for word in ("Home", "secret", "invisible", "Imprint"))
 
 
-async def test_markdown_keeps_headings_lists_tables_and_code():
+def test_markdown_keeps_headings_lists_tables_and_code():
     source = (
         "# Set-up\n\nRun *this*:\n\n```\nmake demo\n```\n\n- one\n- two\n\n"
         "| A | B |\n|---|---|\n| x | y |\n"
     )
 
-    result = await read("README.md", source.encode())
+    result = read("README.md", source.encode())
 
     assert result.pieces[0].heading == "Set-up"
     assert result.pieces[0].text == "Run this:\nmake demo\n- one\n- two\nA: x; B: y"
@@ -130,44 +136,42 @@ async def test_markdown_keeps_headings_lists_tables_and_code():
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-async def test_a_csv_is_read_in_any_usual_encoding_and_with_any_usual_delimiter(
+def test_a_csv_is_read_in_any_usual_encoding_and_with_any_usual_delimiter(
     encoding: str, delimiter: str
 ):
     source = delimiter.join(["Stadt", "Straße"]) + "\n" + delimiter.join(["Köln", '"Ring, 7"'])
 
-    result = await read("städte.csv", source.encode(encoding))
+    result = read("städte.csv", source.encode(encoding))
 
     assert texts(result.pieces) == "Stadt: Köln; Straße: Ring, 7"
 
 
-async def test_plain_text_becomes_its_paragraphs():
-    result = await read("note.txt", b"First paragraph.\r\nStill first.\r\n\r\nSecond one.")
+def test_plain_text_becomes_its_paragraphs():
+    result = read("note.txt", b"First paragraph.\r\nStill first.\r\n\r\nSecond one.")
 
     assert texts(result.pieces) == "First paragraph. Still first.\nSecond one."
 
 
-async def test_each_unreadable_file_is_refused_by_name():
+def test_each_unreadable_file_is_refused_by_name():
     docx = files.docx(files.paragraph("fine"))
 
-    assert await refusal("empty.pdf", b"") == "empty"
-    assert await refusal("blank.txt", b" \r\n\t") == "empty"
-    assert (
-        await refusal("photo.png", b"\x89PNG\r\n\x1a\n" + bytes(range(256))) == "unsupported_type"
-    )
-    assert await refusal("report.pdf", b"just words") == "type_mismatch"
-    assert await refusal("report.docx", files.pdf([LINES])) == "type_mismatch"
-    assert await refusal("report.pptx", docx) == "type_mismatch"
-    assert await refusal("words.txt", bytes(range(32)) * 9) == "type_mismatch"
-    assert await refusal("secret.pdf", files.pdf([LINES], encrypted=True)) == "encrypted"
+    assert refusal("empty.pdf", b"") == "empty"
+    assert refusal("blank.txt", b" \r\n\t") == "empty"
+    assert refusal("photo.png", b"\x89PNG\r\n\x1a\n" + bytes(range(256))) == "unsupported_type"
+    assert refusal("report.pdf", b"just words") == "type_mismatch"
+    assert refusal("report.docx", files.pdf([LINES])) == "type_mismatch"
+    assert refusal("report.pptx", docx) == "type_mismatch"
+    assert refusal("words.txt", bytes(range(32)) * 9) == "type_mismatch"
+    assert refusal("secret.pdf", files.pdf([LINES], encrypted=True)) == "encrypted"
     compound = bytes.fromhex("d0cf11e0a1b11ae1") + "EncryptedPackage".encode("utf-16-le")
-    assert await refusal("secret.docx", compound) == "encrypted"
-    assert await refusal("broken.pdf", b"%PDF-1.7 and then nothing") == "malformed"
-    assert await refusal("broken.docx", docx[: len(docx) // 2]) == "malformed"
-    assert await refusal("scan.pdf", files.pdf([[]])) == "no_text"
-    assert await refusal("signs.txt", b"---- ****") == "no_text"
+    assert refusal("secret.docx", compound) == "encrypted"
+    assert refusal("broken.pdf", b"%PDF-1.7 and then nothing") == "malformed"
+    assert refusal("broken.docx", docx[: len(docx) // 2]) == "malformed"
+    assert refusal("scan.pdf", files.pdf([[]])) == "no_text"
+    assert refusal("signs.txt", b"---- ****") == "no_text"
 
 
-async def test_archives_that_unpack_to_too_much_are_refused_before_they_are_parsed():
+def test_archives_that_unpack_to_too_much_are_refused_before_they_are_parsed():
     swollen = files.archive({"word/document.xml": b"<w:p/>" * 20_000_000})
     many = files.archive({f"word/{at}.xml": b"x" for at in range(2_001)})
     nested = files.archive(
@@ -175,16 +179,16 @@ async def test_archives_that_unpack_to_too_much_are_refused_before_they_are_pars
     )
 
     for body in (swollen, many, nested):
-        assert await refusal("bomb.docx", body) == "archive_bomb"
+        assert refusal("bomb.docx", body) == "archive_bomb"
 
 
-async def test_an_archive_whose_header_lies_about_sizes_is_refused():
+def test_an_archive_whose_header_lies_about_sizes_is_refused():
     honest = bytearray(files.archive({"word/document.xml": b"A" * 60_000_000}))
     with zipfile.ZipFile(io.BytesIO(honest)) as archive:
         size = archive.infolist()[0].file_size.to_bytes(4, "little")
     lying = bytes(honest).replace(size, (1_000).to_bytes(4, "little"))
 
-    assert await refusal("bomb.docx", lying) in {"archive_bomb", "malformed"}
+    assert refusal("bomb.docx", lying) in {"archive_bomb", "malformed"}
 
 
 async def test_a_billion_laughs_and_deep_nesting_are_survived():
@@ -196,11 +200,12 @@ async def test_a_billion_laughs_and_deep_nesting_are_survived():
         + '">]><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
         "<w:body><w:p><w:r><w:t>&c;</w:t></w:r></w:p></w:body></w:document>"
     )
-    assert await refusal("laughs.docx", files.archive({"word/document.xml": laughs})) in {
-        "malformed",
-        "no_text",
-    }
-    deep = await read("deep.html", b"<div>" * 200_000 + b"the text at the bottom is found")
+    with pytest.raises(KnowledgeError, match=r"malformed|no_text"):
+        await through_the_child("laughs.docx", files.archive({"word/document.xml": laughs}))
+
+    deep = await through_the_child(
+        "deep.html", b"<div>" * 200_000 + b"the text at the bottom is found"
+    )
     assert texts(deep.pieces) == "the text at the bottom is found"
 
 

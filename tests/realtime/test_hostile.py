@@ -83,6 +83,17 @@ async def test_a_refused_socket_is_closed_too(
     assert json.loads(said[0].partition(",")[2])["data"]["code"] == "not_signed_in"
 
 
+async def test_who_leaves_the_namespace_and_stays_is_a_stranger_again(
+    service: Service, two_houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "CONNECT_WITHIN_S", 0.3)
+    async with raw(service) as ws:
+        await sign_in(ws, two_houses[0])
+        await ws.send_str("41/visitor,")
+
+        await closed(ws, 2.0)
+
+
 async def test_a_socket_that_proves_itself_stays(
     service: Service, two_houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +172,9 @@ async def test_one_address_cannot_hold_the_door_open(
         "42/visitor",
         "42/visitor,1",
         "42/visitor,[[1]]",
+        '42/visitor,["disconnect"]',
+        '42/visitor,["disconnect","transport close"]',
+        '42/visitor,1["connect",{"HTTP_ORIGIN":"https://www.example.org"},{"token":"x"}]',
         "42/visitor," + "[" * 60_000,
         "42/visitor," + "1" * 60_000,
         '4{"a":1}',

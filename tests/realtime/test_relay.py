@@ -1,9 +1,13 @@
 """The relay: every committed signal exactly once, no other, and an honest answer after a gap."""
 
+# pyright: reportPrivateUsage=false
+
 import asyncio
 import random
+import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -14,6 +18,7 @@ from chatbot import embedded
 from chatbot.database import Database
 from chatbot.realtime.relay import MISSED_MAX, PAGE_ROWS, Relay
 from chatbot.realtime.signals import Cursor, Signal
+from migrations import run
 from tests.conftest import copy_of
 from tests.realtime.conftest import House, build_house, say
 
@@ -362,6 +367,45 @@ async def test_a_cursor_older_than_what_is_kept_is_a_reset(cluster: embedded.Url
         assert (await relay.missed(house.org_id, topic, old)).reset
         await asyncio.sleep(0.3)
         assert not (await relay.missed(house.org_id, topic, relay.cursor)).reset
+        await relay.stop()
+        await database.close()
+
+
+async def _spend_ids(url: str, amount: int) -> None:
+    """Transactions that end without waiting for the disk: after a crash their ids come again."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as link:
+        await link.execute("set synchronous_commit = off")
+        for _ in range(amount):
+            await link.execute("select pg_current_xact_id()")
+
+
+async def test_a_crash_of_the_database_loses_no_signal() -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="cb-", ignore_cleanup_errors=True) as folder,
+        embedded.running(Path(folder), durable=False) as urls,
+    ):
+        run.upgrade(urls.owner)
+        database = Database(urls.app, connections=2)
+        house, relay = await build_house(database), Relay(database)
+        await relay.start()
+        notes, topic = Notes(relay, house.org_id), f"org:{house.org_id}:dashboard"
+        outside = f"{urls.app}&options=-csynchronous_commit%3Don"
+        await send_from_outside(outside, topic, ["1"])
+        await notes.until(lambda: "1" in notes.numbers())
+        old = relay.cursor
+
+        await _spend_ids(urls.app, 300)
+        await asyncio.sleep(0.12)  # until the relay has seen these ids, but not the disk
+        server = embedded._Server(Path(folder), durable=False)
+        server._pg_ctl(embedded._unprivileged(Path(folder)), "stop", "-m", "immediate")
+        server.start()
+        await send_from_outside(outside, topic, [str(each) for each in range(2, 12)])
+
+        await notes.until(lambda: len(notes.numbers()) == 11, 10.0)
+        await asyncio.sleep(0.3)
+        assert notes.numbers() == Counter(str(each) for each in range(1, 12))
+        assert relay.cursor.epoch != old.epoch
+        assert (await relay.missed(house.org_id, [topic], old)).reset
         await relay.stop()
         await database.close()
 

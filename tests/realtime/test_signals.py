@@ -1,7 +1,7 @@
 """The wire form of a signal: small, without anything but ids, folded when equal."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,6 +19,7 @@ from chatbot.realtime.signals import (
     Signal,
     bounds,
     fold,
+    restart,
     short,
     signal,
 )
@@ -102,6 +103,29 @@ def test_a_long_cursor_is_sent_in_a_form_that_repeats_but_misses_nothing() -> No
 
     assert short("100:105:101,103") == "100:105:101,103"
     assert short(long) == "100:100:"
+
+
+def test_after_a_restart_nothing_is_told_twice_and_nothing_is_missed() -> None:
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    earlier, later = at - timedelta(minutes=1), at + timedelta(seconds=1)
+
+    again = restart("50010:50020:50012", at, "50015:50018:", 0)
+
+    assert again is not None
+    assert again.place == "40010:40010:"
+    assert not again.is_news(50011, earlier)  # heard before
+    assert again.is_news(50012, earlier)  # was open then, and committed before the crash
+    assert again.is_news(50020, earlier)  # began after the last read, committed before the crash
+    assert again.is_news(50016, later)  # an id that is given out a second time
+
+
+def test_a_restart_that_cannot_be_bridged_is_said() -> None:
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    seen = "50010:50020:50012"
+
+    assert restart(seen, at, "50015:50018:", 50010) is None  # dropped meanwhile
+    assert restart(seen, at, "800:800:", 0) is None  # another stream
+    assert restart(seen, at, "50015:50018:", 45000).place == "45001:45001:"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("text", ["", "1", "1:2", "a:b:", "1:2:3,", "1:2:-3", "1:2:3 ", "1" * 30])

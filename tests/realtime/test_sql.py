@@ -25,7 +25,7 @@ Found = list[tuple[str, str, dict[str, Any]]]
 async def noting(database: Database, house: House, sink: Found) -> AsyncGenerator[None]:
     """Puts into `sink` (topic, event, payload) of what the block signals in that organisation."""
     async with database.transaction() as db:
-        _, epoch, _, cur = (await db.execute(text("select * from realtime.position()"))).one()
+        epoch, cur = (await db.execute(text("select epoch, cur from realtime.position()"))).one()
     yield
     names = [f"{kind.scope}:{{}}:{kind.feature}" for kind in topics.KINDS]
     ids = {
