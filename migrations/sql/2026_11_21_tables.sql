@@ -134,9 +134,9 @@ CREATE TABLE answers (
   CONSTRAINT ck_answers_status CHECK (status in ('running', 'complete', 'stopped', 'failed', 'withdrawn', 'interrupted'))
 );
 
-CREATE INDEX ix_answers_heartbeat ON answers (heartbeat_at) WHERE status = 'running';
-
 CREATE UNIQUE INDEX uq_answers_running ON answers (org_id, conversation_id) WHERE status = 'running';
+
+CREATE INDEX ix_answers_heartbeat ON answers (heartbeat_at) WHERE status = 'running';
 
 CREATE TABLE messages (
   org_id UUID NOT NULL,

@@ -376,9 +376,11 @@ create trigger signal_delete after delete on public.staff_sessions
 create function realtime.epoch_of(life uuid) returns text language sql stable set search_path = pg_catalog, pg_temp as
 $$ select left(md5(concat(life, extract(epoch from pg_postmaster_start_time()))), 12) $$;
 
-create function realtime.position() returns table (life uuid, epoch text, floor bigint, cur text)
+create function realtime.position()
+returns table (life uuid, epoch text, started_at timestamptz, floor bigint, cur text)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select e.life, realtime.epoch_of(e.life), e.floor::text::bigint, pg_current_snapshot()::text from realtime.epoch e
+  select e.life, realtime.epoch_of(e.life), pg_postmaster_start_time(), e.floor::text::bigint, pg_current_snapshot()::text
+  from realtime.epoch e
 $$;
 
 -- What became visible after the snapshot `seen` and not after `upto` (null: now), in order, from (after_xid, after_id) on.
