@@ -94,7 +94,7 @@ class Service:
             self.realtime.frames,
             seconds_max=settings.limits.answer_seconds_max,
         )
-        self.asking = Asking(self.database, self.answers, settings.limits)
+        self.asking = Asking(self.database, self.answers, settings.limits, self.realtime.is_staffed)
         self.ingestion = Ingestion(self.database, self.jobs, self.embedder)
         self._run_jobs = run_jobs
         self.http = self._http(more_routes)

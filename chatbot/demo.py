@@ -102,7 +102,11 @@ def website(tag: str, service_url: str) -> Litestar:
     async def style() -> Response[str]:
         return Response((folder / "style.css").read_text(), media_type=MediaType.CSS)
 
-    return Litestar(route_handlers=[home, style], openapi_config=None, logging_config=None)
+    @get("/favicon.svg", include_in_schema=False)
+    async def icon() -> Response[str]:
+        return Response((folder / "favicon.svg").read_text(), media_type="image/svg+xml")
+
+    return Litestar(route_handlers=[home, style, icon], openapi_config=None, logging_config=None)
 
 
 async def _welcome(

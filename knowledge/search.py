@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from knowledge import bands, lexical
 from knowledge.bands import Band, Evidence
 from knowledge.embed import Vectors
+from knowledge.index import title_of
 from knowledge.tables import Document, Passage
 
 LIMIT_MAX: Final = 50
@@ -242,7 +243,7 @@ def _passage(row: Row[Any]) -> FoundPassage:
         version=row.version,
         ord=row.ord,
         kind=row.kind,
-        title=row.name,
+        title=title_of(row.name),
         url=row.url,
         heading=row.heading,
         page=row.page,

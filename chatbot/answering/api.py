@@ -97,6 +97,7 @@ async def open_session(
     database: NamedDependency[Database],
     tokens: NamedDependency[Tokens],
     throttle: NamedDependency[Throttle],
+    asking: NamedDependency[Asking],
     settings: NamedDependency[Settings],
 ) -> SessionReply:
     """A session for the page's origin: a new visitor, or the one of a valid earlier token."""
@@ -123,7 +124,7 @@ async def open_session(
         token=fresh,
         expires_at=session.created_at + doors.lifetime(settings).absolute,
         visitor=VisitorView(session.visitor_id),
-        site=_site_view(site),
+        site=_site_view(site, staffed=asking.is_staffed(site.org_id)),
         conversations=conversations,
     )
 
@@ -291,11 +292,11 @@ async def _view(db: AsyncSession, conversation: Conversation) -> wire.VisitorCon
     return wire.visitor_conversation(conversation, found, names)
 
 
-def _site_view(site: Site) -> SiteView:
+def _site_view(site: Site, *, staffed: bool) -> SiteView:
     return SiteView(
         name=site.name,
         greeting=site.greeting,
         starters=list(site.starters),
         theme=Theme(site.accent, "start" if site.side == "start" else "end"),
-        availability=Availability(staff_online=False),
+        availability=Availability(staff_online=staffed),
     )

@@ -2,6 +2,7 @@
 person.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -26,10 +27,17 @@ class Asking:
     commit.
     """
 
-    def __init__(self, database: Database, answers: Answers, limits: Limits) -> None:
+    def __init__(
+        self,
+        database: Database,
+        answers: Answers,
+        limits: Limits,
+        is_staffed: Callable[[UUID], bool],
+    ) -> None:
         self._database = database
         self._answers = answers
         self._limits = limits
+        self.is_staffed = is_staffed
 
     async def send(
         self,

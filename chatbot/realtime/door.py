@@ -106,6 +106,10 @@ class Door(AsyncNamespace, Generic[P]):
         """The names of all events that a client may send."""
         return list(self._actions)
 
+    def serves(self, org_id: UUID) -> bool:
+        """Whether anybody of the organisation is connected here."""
+        return any(client.person.org_id == org_id for client in self._clients.values())
+
     async def trigger_event(self, event: str, *args: Any) -> object:
         match event:
             case "connect":

@@ -56,6 +56,10 @@ class Realtime:
             self.server.register_namespace(door)
         return socketio.ASGIApp(self.server, other_asgi_app=app)
 
+    def is_staffed(self, org_id: UUID) -> bool:
+        """Whether a colleague of the organisation has the console open in this process."""
+        return any(door.listener == "staff" and door.serves(org_id) for door in self._doors)
+
     def doors(self) -> dict[str, list[str]]:
         """Every event that a client may send, by namespace."""
         return {door.namespace: door.events() for door in self._doors}

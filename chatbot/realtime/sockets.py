@@ -122,7 +122,11 @@ class SocketServer(socketio.AsyncServer):
         return None
 
     async def _handle_event(
-        self, eio_sid: str, namespace: str | None, id: int | None, data: object
+        self,
+        eio_sid: str,
+        namespace: str | None,
+        id: int | None,  # noqa: A002 - the library's name for it
+        data: object,
     ) -> None:
         """A client may not speak for the library: `connect` and `disconnect` are its own events."""
         if not isinstance(data, list) or not data or not isinstance(data[0], str):
@@ -215,11 +219,11 @@ def address_block(environ: Mapping[str, Any]) -> str:
     return str(ipaddress.ip_network((address, width), strict=False))
 
 
-def _well_formed(origin: str, environ: Mapping[str, Any]) -> bool:
+def _well_formed(origin: str | None, environ: Mapping[str, Any]) -> bool:
     """Engine.IO's gate: any origin of a web page. Whether it is the right one is decided at
     `connect`.
     """
-    return origins.normal(origin) is not None
+    return origin is not None and origins.normal(origin) is not None
 
 
 def _cut(environ: Mapping[str, Any]) -> None:

@@ -109,7 +109,7 @@ async def _log_in(staff: Page, running: live.Live, alder: live.Company) -> None:
     await staff.get_by_label("E-mail").fill(alder.emails[0])
     await staff.get_by_label("Password").fill(live.PASSWORD)
     await staff.keyboard.press("Enter")
-    await expect(staff.get_by_role("heading", name="Inbox")).to_be_visible()
+    await expect(staff.get_by_role("heading", name="Inbox", exact=True)).to_be_visible()
 
 
 async def _upload(staff: Page, folder: Path) -> None:

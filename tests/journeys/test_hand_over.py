@@ -153,3 +153,20 @@ async def test_a_stopped_answer_keeps_its_text(cluster: Cluster) -> None:
     answer = transcript["items"][-1]
     assert (answer["id"], answer["status"]) == (delta["mid"], "stopped")
     assert answer["text"].startswith("word0 ")
+
+
+async def test_a_visitor_is_told_whether_anybody_is_there(
+    live_service: live.Live, two_companies: tuple[live.Company, live.Company]
+) -> None:
+    alder, birch = two_companies
+    async with live.visitor(live_service, alder) as visitor:
+        alone = await visitor.post(f"/sites/{alder.key}/session", {})
+        async with live.colleague(live_service, alder), live.visitor(live_service, birch) as other:
+            visitor.headers["Authorization"] = f"Bearer {alone['token']}"
+            staffed = await visitor.post(f"/sites/{alder.key}/session", {})
+            elsewhere = await other.post(f"/sites/{birch.key}/session", {})
+
+    assert not alone["site"]["availability"]["staff_online"]
+    assert staffed["site"]["availability"]["staff_online"]
+    assert staffed["visitor"] == alone["visitor"]
+    assert not elsewhere["site"]["availability"]["staff_online"]
