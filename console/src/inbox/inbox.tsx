@@ -1,0 +1,136 @@
+/** The list of conversations beside the one that is open; on a phone, one of the two. */
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link, Outlet, useNavigate, useParams } from "@tanstack/react-router";
+import { Inbox } from "lucide-react";
+import { Button } from "../parts/button";
+import { cx } from "../parts/cx";
+import { useNow } from "../parts/now";
+import { Empty, Failed, Loading } from "../parts/states";
+import { useOrg } from "../org";
+import { conversationsQuery, threadQuery } from "../queries";
+import { useShortcuts } from "../shell/shortcuts";
+import type { View } from "../wire";
+import { Row, rowId } from "./row";
+import { neighbour, rowsOf, VIEW_NAMES, VIEWS, withOpen } from "./rows";
+
+const route = getRouteApi("/$slug/inbox");
+
+const NOTHING: Record<View, { title: string; about: string }> = {
+  waiting: { title: "Nobody waits", about: "Who asks for a person appears here at once." },
+  mine: { title: "Nothing is yours", about: "Conversations you take over are listed here." },
+  bot: { title: "The bot is idle", about: "Conversations it answers are listed here." },
+  all: { title: "No conversations yet", about: "They begin when a visitor writes on one of your sites." },
+  closed: { title: "Nothing is closed", about: "Closed conversations are kept here." },
+};
+
+export function InboxScreen() {
+  const { view = "waiting" } = route.useSearch();
+  const { conversationId: open = null } = useParams({ strict: false });
+  const navigate = useNavigate();
+  const { slug } = useOrg();
+  const step = (by: 1 | -1) => (): void => {
+    const rows = [...document.querySelectorAll<HTMLElement>("[data-row]")].map(
+      (row) => row.dataset.row ?? "",
+    );
+    const focused = document.activeElement?.closest<HTMLElement>("[data-row]")?.dataset.row;
+    const next = neighbour(rows, focused ?? open, by);
+    if (next) document.getElementById(rowId(next))?.focus();
+  };
+  useShortcuts({
+    j: step(1),
+    k: step(-1),
+    Escape: () => void navigate({ to: "/$slug/inbox", params: { slug }, search: { view } }),
+  });
+  return (
+    <div className="flex h-full">
+      <section
+        aria-label="Conversations"
+        className={cx(
+          "h-full min-h-0 w-full flex-col border-line bg-surface md:flex md:border-r md:w-84 md:shrink-0",
+          open ? "hidden" : "flex",
+        )}
+      >
+        <h2 className="px-4 pt-4 pb-2 text-lg font-semibold">Inbox</h2>
+        <Views current={view} />
+        <List view={view} open={open} />
+      </section>
+      <section
+        aria-label="Conversation"
+        className={cx("h-full min-w-0 flex-1", open ? "block" : "hidden md:block")}
+      >
+        <Outlet />
+      </section>
+    </div>
+  );
+}
+
+function Views({ current }: { current: View }) {
+  const org = useOrg();
+  const { data } = useInfiniteQuery(conversationsQuery(org, "waiting"));
+  const waiting = data ? rowsOf(data.pages, "waiting").length : 0;
+  return (
+    <nav aria-label="Views" className="flex gap-0.5 overflow-x-auto border-b border-line px-2.5 pb-2.5">
+      {VIEWS.map((view) => (
+        <Link
+          key={view}
+          from="/$slug/inbox"
+          to="."
+          search={{ view }}
+          aria-current={view === current ? "page" : undefined}
+          className={cx(
+            "flex h-8 shrink-0 items-center gap-1.5 rounded-lg px-2 text-[0.8125rem] font-medium",
+            view === current ? "bg-accent-tint text-accent-strong" : "text-soft hover:bg-hover",
+          )}
+        >
+          {VIEW_NAMES[view]}
+          {view === "waiting" && waiting > 0 && (
+            <span className="min-w-4.5 rounded-full bg-warn px-1 text-center text-[0.68rem] leading-4.5 font-bold text-surface">
+              {waiting}
+            </span>
+          )}
+        </Link>
+      ))}
+    </nav>
+  );
+}
+
+function List({ view, open }: { view: View; open: string | null }) {
+  const org = useOrg();
+  const now = useNow();
+  const list = useInfiniteQuery(conversationsQuery(org, view));
+  const { data: thread } = useQuery({ ...threadQuery(org, open ?? ""), enabled: false });
+  if (list.data) {
+    const rows = withOpen(rowsOf(list.data.pages, view), open === null ? undefined : thread?.conversation);
+    if (rows.length === 0) {
+      return (
+        <Empty icon={Inbox} title={NOTHING[view].title}>
+          {NOTHING[view].about}
+        </Empty>
+      );
+    }
+    return (
+      <div className="min-h-0 flex-1 overflow-y-auto">
+        <ul>
+          {rows.map((conversation) => (
+            <Row
+              key={conversation.id}
+              conversation={conversation}
+              view={view}
+              open={conversation.id === open}
+              now={now}
+            />
+          ))}
+        </ul>
+        {list.hasNextPage && (
+          <div className="p-3 text-center">
+            <Button disabled={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
+              {list.isFetchingNextPage ? "Loading…" : "Show older"}
+            </Button>
+          </div>
+        )}
+      </div>
+    );
+  }
+  if (list.error) return <Failed error={list.error} onRetry={() => void list.refetch()} />;
+  return <Loading label="Loading conversations" />;
+}

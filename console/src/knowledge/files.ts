@@ -1,0 +1,14 @@
+/** What of a file can be refused before it travels. Pure. */
+import { bytes } from "../times";
+
+export const FILE_BYTES_MAX = 20_000_000;
+
+export const ENDINGS = ".pdf,.docx,.pptx,.xlsx,.html,.htm,.md,.csv,.txt";
+
+export function problemWith(file: { size: number }): string | null {
+  if (file.size === 0) return "The file is empty.";
+  if (file.size > FILE_BYTES_MAX) {
+    return `The file has ${bytes(file.size)}; at most ${bytes(FILE_BYTES_MAX)} can be uploaded.`;
+  }
+  return null;
+}

@@ -1,0 +1,215 @@
+/** A server in memory: it answers like the real one, and a test may act in it behind the console's back. */
+import type { LinkEvents, Transport } from "@widget/realtime/transport";
+import type { Band, Conversation, Document, LiveAnswer, Message, SearchHit, Signal, View } from "../src/wire";
+import { ANA, conversation, document, message, signal } from "./made";
+
+type Refusal = { status: number; code: string; message: string; retry: "never" | "backoff" | "refetch" };
+
+const PAGE = 200;
+
+export class Server {
+  me = ANA;
+  role: "owner" | "agent" = "owner";
+  signedIn = true;
+  conversations = new Map<string, Conversation>();
+  messages: Message[] = [];
+  documents: Document[] = [];
+  answer: LiveAnswer | null = null;
+  hits: SearchHit[] = [];
+  /** Of the next messages sent, how many replies get lost on their way back. */
+  repliesLost = 0;
+  orgs = [{ id: "o1", slug: "acme", name: "Acme" }];
+  band: Band = "unknown";
+  /** What the next calls of this path's end are refused with. */
+  refusals = new Map<string, Refusal>();
+  /** Every call, as "GET /path?query". */
+  calls: string[] = [];
+  /** What was sent over the socket. */
+  told: { event: string; payload: unknown }[] = [];
+  #link: LinkEvents | null = null;
+  #missed: Signal[] = [];
+
+  /** Stands in for `fetch`. */
+  fetch = async (request: Request): Promise<Response> => {
+    const { pathname, search } = new URL(request.url);
+    const path = pathname.replace("/api/v1", "");
+    this.calls.push(`${request.method} ${path}${search}`);
+    for (const [end, { status, ...error }] of this.refusals) {
+      if (path.endsWith(end) && request.method === "POST") return json({ error }, status);
+    }
+    if (!this.signedIn && path !== "/staff/login") {
+      return json({ error: { code: "not_signed_in", message: "Sign in.", retry: "never" } }, 401);
+    }
+    return this.#answer(request, path, new URLSearchParams(search));
+  };
+
+  /** Stands in for the socket. */
+  transport: Transport = (_token, events) => {
+    queueMicrotask(() => {
+      this.#link = events;
+      events.open();
+    });
+    return {
+      call: async (event, payload) => {
+        this.told.push({ event, payload });
+        if (event !== "subscribe") return {};
+        const { topics } = payload as { topics: string[] };
+        const missed = this.#missed;
+        this.#missed = [];
+        return {
+          topics: Object.fromEntries(topics.map((topic) => [topic, "ok"])),
+          epoch: "e",
+          cur: "1",
+          missed,
+          reset: false,
+        };
+      },
+      close: () => {
+        this.#link = null;
+      },
+    };
+  };
+
+  /** Sends an event; without a connection a signal is kept for the catch-up. */
+  emit(event: string, payload: unknown): void {
+    if (event.startsWith("answer.")) this.#write(event, payload as LiveAnswer);
+    if (this.#link) this.#link.event(event, payload);
+    else if (event === "signal") this.#missed.push(payload as Signal);
+  }
+
+  drop(): void {
+    const link = this.#link;
+    this.#link = null;
+    link?.lost({ code: null, retry: "backoff", refused: false });
+  }
+
+  /** Changes a conversation and says so. */
+  put(changed: Conversation): void {
+    this.conversations.set(changed.id, changed);
+    this.emit(
+      "signal",
+      signal("org:o1:inbox", "conversation.changed", { ids: { conversation_id: changed.id } }),
+    );
+  }
+
+  /** Stores a message and says so. */
+  store(text: string, changed: Partial<Message> = {}): Message {
+    const stored = this.#add(text, changed);
+    const topic = `conversation:${stored.conversation_id}:${stored.visibility === "public" ? "messages" : "staff"}`;
+    this.emit("signal", signal(topic, "message.changed", { version: stored.rev }));
+    return stored;
+  }
+
+  /** Keeps the running answer as the frames tell it, so that who reads it finds the same. */
+  #write(event: string, { mid, attempt, seq, text }: LiveAnswer): void {
+    if (event === "answer.start") this.answer = { mid, attempt, seq: 0, text: "" };
+    else if (event === "answer.end") this.answer = null;
+    else this.answer = { mid, attempt, seq, text: (this.answer?.text ?? "") + text };
+  }
+
+  /** Changes a document and says so. */
+  learn(changed: Document): void {
+    this.documents = this.documents.map((each) => (each.id === changed.id ? changed : each));
+    this.emit("signal", signal("org:o1:knowledge", "document.changed", { ids: { document_id: changed.id } }));
+  }
+
+  #add(text: string, changed: Partial<Message>): Message {
+    const rev = this.messages.length + 1;
+    const stored = message({ id: `m${rev}`, rev, text, ...changed });
+    this.messages.push(stored);
+    const owner =
+      this.conversations.get(stored.conversation_id) ?? conversation({ id: stored.conversation_id });
+    this.conversations.set(owner.id, { ...owner, rev });
+    return stored;
+  }
+
+  async #answer(request: Request, path: string, query: URLSearchParams): Promise<Response> {
+    const [, room, id = "", what] = path.split("/");
+    switch (room) {
+      case "staff":
+        return this.#staff(id, request.headers.get("Chatbot-Org"));
+      case "conversations":
+        if (request.headers.get("Chatbot-Org") !== "acme") return json({ items: [], next: null });
+        if (!id) return json(this.#list((query.get("view") ?? "all") as View));
+        if (what === "messages" && request.method === "POST") {
+          const said = await this.#say(request, id);
+          if (this.repliesLost-- > 0) throw new TypeError("Failed to fetch");
+          return json(said, 201);
+        }
+        if (what === "messages") return json(this.#transcript(id, Number(query.get("after"))));
+        return json(this.conversations.get(id));
+      case "knowledge":
+        return this.#knowledge(request, id, what);
+      default:
+        return json({ error: { code: "not_found", message: "Nothing here.", retry: "never" } }, 404);
+    }
+  }
+
+  #staff(what: string, slug: string | null): Response {
+    const account = { id: "a1", email: "ana@example.com" };
+    const orgs = this.orgs.map((each) => ({ ...each, role: this.role }));
+    switch (what) {
+      case "login":
+        this.signedIn = true;
+        return json({ account, orgs });
+      case "orgs":
+        return json({ items: orgs, next: null });
+      case "me":
+        return json({
+          account,
+          staff: { ...this.me, role: this.role },
+          org: this.orgs.find((each) => each.slug === slug),
+        });
+      default:
+        return json({ token: "t", expires_at: new Date(Date.now() + 60_000).toISOString() });
+    }
+  }
+
+  #knowledge(request: Request, what: string, id = ""): Response {
+    if (what === "search") return json({ items: this.hits, band: this.band });
+    if (id) this.documents = this.documents.filter((each) => request.method !== "DELETE" || each.id !== id);
+    if (id) return new Response(null, { status: 204 });
+    if (request.method === "GET") return json({ items: this.documents, next: null });
+    const added = document({ id: `d${this.documents.length + 1}`, status: "queued", passages: 0 });
+    this.documents = [added, ...this.documents];
+    return json(added, 202);
+  }
+
+  #list(view: View) {
+    const states = { waiting: "waiting", mine: "staff", bot: "bot", closed: "closed", all: null };
+    const items = [...this.conversations.values()].filter(
+      ({ state }) => !states[view] || states[view] === state,
+    );
+    return { items, next: null };
+  }
+
+  #transcript(id: string, after: number) {
+    const items = this.messages
+      .filter((each) => each.conversation_id === id && each.rev > after)
+      .slice(0, PAGE);
+    return {
+      items,
+      answer: this.answer,
+      conversation: this.conversations.get(id),
+      cursor: items.at(-1)?.rev ?? after,
+    };
+  }
+
+  async #say(request: Request, conversation_id: string): Promise<Message> {
+    const body = (await request.json()) as Pick<Message, "client_id" | "text" | "visibility">;
+    const before = this.messages.find(({ client_id }) => client_id === body.client_id);
+    if (before) return before;
+    const note = body.visibility === "internal";
+    const place = note ? { seq: null, after_seq: this.messages.length } : {};
+    return this.#add(body.text, {
+      ...body,
+      ...place,
+      conversation_id,
+      author: { kind: "staff", ...this.me },
+    });
+  }
+}
+
+function json(body: unknown, status = 200): Response {
+  return new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json" } });
+}

@@ -1,0 +1,460 @@
+// @vitest-environment node
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { Api } from "../src/app/api";
+import { ChatClient } from "../src/app/chat";
+import { isThinking } from "../src/app/state";
+import { Keeper, type Store } from "../src/app/storage";
+import { by, conversation, site } from "./build";
+import { FakeClock, settle } from "./clock";
+import { FakeService } from "./service";
+import { signal } from "./transport";
+
+class FakeStore implements Store {
+  items: Record<string, string> = {};
+  getItem = (name: string): string | null => this.items[name] ?? null;
+  setItem = (name: string, value: string): void => void (this.items[name] = value);
+  removeItem = (name: string): void => void delete this.items[name];
+}
+
+let clock: FakeClock;
+let service: FakeService;
+let store: FakeStore;
+
+function client(hidden = false): ChatClient {
+  const keeper = new Keeper("pk", store);
+  const page = (): string => "https://host.test/page";
+  const api = new Api({
+    origin: "https://chat.test",
+    key: "pk",
+    keeper,
+    lang: "en",
+    page,
+    now: clock.now,
+  });
+  const connect = service.socket.transport;
+  return new ChatClient({
+    api,
+    keeper,
+    connect,
+    clock,
+    page,
+    isHidden: () => hidden,
+    changed: () => undefined,
+  });
+}
+
+async function online(chat: ChatClient): Promise<void> {
+  await chat.start();
+  chat.connect();
+  await settle();
+  service.socket.open();
+  await clock.advance(0);
+}
+
+beforeEach(() => {
+  clock = new FakeClock();
+  service = new FakeService(clock);
+  store = new FakeStore();
+  vi.stubGlobal("fetch", service.fetch);
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+describe("the session", () => {
+  test("nothing is stored or asked before the chat is opened", () => {
+    client();
+
+    expect(store.items).toEqual({});
+    expect(service.requests).toEqual([]);
+  });
+
+  test("opening costs one request, and no socket until the visitor comes near", async () => {
+    const chat = client();
+
+    await chat.start();
+    expect(service.requests.map(({ path }) => path)).toEqual(["/sites/pk/session"]);
+    expect(service.socket.links).toEqual([]);
+
+    chat.connect();
+    await settle();
+    expect(service.socket.links).toHaveLength(1);
+  });
+
+  test("the next page goes on with the kept session and the conversation that has not ended", async () => {
+    service.conversations = [
+      conversation({ id: "c0", state: "closed", created_at: "2026-02-01T00:00:00Z" }),
+      conversation(),
+    ];
+    await client().start();
+    service.requests = [];
+
+    const next = client();
+    await next.start();
+    await settle();
+
+    expect(service.paths("POST")).toEqual([]);
+    expect(next.state.conversation?.id).toBe("c1");
+  });
+
+  test("an older session is renewed, as the same visitor", async () => {
+    await client().start();
+    await clock.advance(11 * 60_000);
+    service.requests = [];
+
+    await client().start();
+
+    expect(service.requests[0]).toMatchObject({ path: "/sites/pk/session", token: "t1" });
+  });
+
+  test("one that the server ended is replaced silently", async () => {
+    const chat = client();
+    await online(chat);
+    service.tokens.clear();
+
+    expect(await chat.askPerson()).toBe(true);
+
+    expect(service.paths("POST").filter((path) => path.endsWith("/session"))).toHaveLength(2);
+    expect(chat.state.conversation?.state).toBe("waiting");
+  });
+
+  test("of another visitor empties the chat", async () => {
+    const chat = client();
+    service.conversations = [conversation()];
+    service.add({ text: "mine" });
+    await online(chat);
+    expect(chat.state.messages).toHaveLength(1);
+
+    service.tokens.clear();
+    service.visitor = "v2";
+    service.conversations = [];
+    await chat.refresh();
+    await settle();
+
+    expect(chat.state).toMatchObject({ visitor_id: "v2", messages: [], conversation: null });
+  });
+
+  test("a chat that cannot start says why and can be started again", async () => {
+    const chat = client();
+    service.down = true;
+    await chat.start();
+    expect(chat.state.problem?.code).toBe("unreachable");
+
+    service.down = false;
+    await chat.start();
+
+    expect(chat.state).toMatchObject({ problem: null, visitor_id: "v1" });
+  });
+
+  test("works where nothing may be stored", async () => {
+    const denied: Store = {
+      getItem: () => {
+        throw new DOMException("denied", "SecurityError");
+      },
+      setItem: () => {
+        throw new DOMException("denied", "SecurityError");
+      },
+      removeItem: () => undefined,
+    };
+    const keeper = new Keeper("pk", denied);
+
+    keeper.set({ token: "t", expires_at: "", visitor_id: "v", site, at: 0, read: null });
+
+    expect(keeper.get()?.token).toBe("t");
+  });
+});
+
+describe("sending", () => {
+  test("over the socket: shown at once, stored by its acknowledgement, the new conversation followed", async () => {
+    const chat = client();
+    await online(chat);
+
+    chat.send("hello");
+    expect(chat.state.outbox).toMatchObject([{ text: "hello", status: "sending" }]);
+    await settle();
+
+    expect(chat.state.outbox).toEqual([]);
+    expect(chat.state.messages).toMatchObject([{ text: "hello" }]);
+    expect(service.socket.callsOf("send")).toMatchObject([
+      { text: "hello", page: "https://host.test/page" },
+    ]);
+    expect(service.socket.callsOf("subscribe").at(-1)).toEqual({
+      topics: ["conversation:c1:messages"],
+    });
+  });
+
+  test("before there is a socket: over HTTP, with the same client id", async () => {
+    const chat = client();
+    await chat.start();
+
+    chat.send("hello");
+    await settle();
+
+    expect(service.paths("POST").slice(1)).toEqual([
+      "/visitor/conversations",
+      "/visitor/conversations/c1/messages",
+    ]);
+    expect(chat.state.messages).toMatchObject([{ text: "hello" }]);
+  });
+
+  test("when the acknowledgement is lost it is stored once", async () => {
+    const chat = client();
+    await online(chat);
+    service.socket.answers["send"] = ({ client_id, text }) => {
+      service.say(`${client_id}`, `${text}`);
+      throw new Error("the acknowledgement is lost");
+    };
+
+    chat.send("hello");
+    await clock.advance(2_000);
+
+    expect(service.messages).toHaveLength(1);
+    expect(chat.state.messages).toHaveLength(1);
+    expect(chat.state.outbox).toEqual([]);
+  });
+
+  test("without any network fails after 15 s, and a retry sends the same message", async () => {
+    const chat = client();
+    await chat.start();
+    service.down = true;
+    chat.send("hello");
+    await clock.advance(14_000);
+    expect(chat.state.outbox).toMatchObject([{ status: "sending" }]);
+
+    await clock.advance(3_000);
+    const [failed] = chat.state.outbox;
+    expect(failed).toMatchObject({ status: "failed", problem: null });
+
+    service.down = false;
+    chat.retry(failed?.client_id ?? "");
+    await clock.advance(2_000);
+    expect(service.messages).toMatchObject([{ client_id: failed?.client_id, text: "hello" }]);
+  });
+
+  test("what the server refuses fails at once, in its words", async () => {
+    const chat = client();
+    await online(chat);
+    service.socket.answers["send"] = () => ({
+      error: { code: "too_long", message: "At most 4,000 characters.", retry: "never" },
+    });
+
+    chat.send("hello");
+    await settle();
+
+    expect(chat.state.outbox).toMatchObject([
+      { status: "failed", problem: "At most 4,000 characters." },
+    ]);
+  });
+
+  test("several keep their order", async () => {
+    const chat = client();
+    await online(chat);
+
+    for (const text of ["one", "two", "three"]) chat.send(text);
+    await settle();
+
+    expect(service.messages.map(({ text }) => text)).toEqual(["one", "two", "three"]);
+  });
+});
+
+describe("following", () => {
+  test("a signal makes it read what is new; one about something known does not", async () => {
+    service.conversations = [conversation()];
+    service.add({ text: "first" });
+    const chat = client();
+    await online(chat);
+    service.requests = [];
+
+    service.add({ text: "second", author: by.staff });
+    service.socket.send("signal", signal("s1", "conversation:c1:messages", { version: 2 }));
+    await settle();
+    service.socket.send("signal", signal("s2", "conversation:c1:messages", { version: 2 }));
+    await settle();
+
+    expect(service.paths("GET")).toEqual(["/visitor/conversations/c1/messages?after=1"]);
+    expect(chat.state.messages.map(({ text }) => text)).toEqual(["first", "second"]);
+  });
+
+  test("a long transcript is read page by page", async () => {
+    service.conversations = [conversation()];
+    for (let n = 0; n < 450; n++) service.add({});
+    const chat = client();
+
+    await chat.start();
+    await settle();
+    await chat.refresh();
+
+    expect(chat.state.messages).toHaveLength(450);
+    expect(chat.state.cursor).toBe(450);
+  });
+
+  test("after an answer ends its stored message takes its place", async () => {
+    const chat = client();
+    await online(chat);
+    chat.send("hello");
+    await settle();
+    expect(isThinking(chat.state)).toBe(true);
+
+    service.socket.send("answer.start", { conversation_id: "c1", mid: "m2", attempt: 1 });
+    service.socket.send("answer.delta", { mid: "m2", attempt: 1, seq: 1, text: "Hi" });
+    expect(chat.state.answer?.text).toBe("Hi");
+    service.add({ id: "m2", author: by.assistant, text: "Hi [1]" });
+    service.socket.send("answer.end", {
+      mid: "m2",
+      attempt: 1,
+      seq: 2,
+      status: "complete",
+      version: 1,
+    });
+    await settle();
+
+    expect(chat.state.answer).toBeNull();
+    expect(chat.state.messages.at(-1)).toMatchObject({ id: "m2", text: "Hi [1]" });
+  });
+
+  test("a call for a person opens a conversation when there is none", async () => {
+    const chat = client();
+    await online(chat);
+
+    expect(await chat.askPerson()).toBe(true);
+
+    expect(chat.state.conversation).toMatchObject({ id: "c1", state: "waiting" });
+    expect(chat.state.messages).toMatchObject([{ text: "The visitor asked for a person." }]);
+  });
+
+  test("staff who stop typing without a word are forgotten", async () => {
+    service.conversations = [conversation({ state: "staff" })];
+    const chat = client();
+    await online(chat);
+
+    service.socket.send("typing", { conversation_id: "c1", kind: "staff", name: "Ana", on: true });
+    expect(chat.state.typing).toBe("Ana");
+    await clock.advance(6_000);
+
+    expect(chat.state.typing).toBeNull();
+  });
+});
+
+describe("without a socket", () => {
+  async function polls(hidden: boolean, ms: number): Promise<number> {
+    service.conversations = [conversation()];
+    service.add({});
+    const chat = client(hidden);
+    await chat.start();
+    await settle();
+    service.socket.lose({ code: "origin_not_allowed", retry: "never", refused: true });
+    await clock.advance(0);
+    service.socket.lose({ code: "origin_not_allowed", retry: "never", refused: true });
+    expect(chat.state.connection).toBe("failed");
+    service.requests = [];
+    await clock.advance(ms);
+    return service.paths("GET").length;
+  }
+
+  test("it asks every 3 s, backing off", async () => {
+    // 4 s of waiting for a socket, then after 3, 4.5, 6.75, 10.1, 15.2 s
+    expect(await polls(false, 4_000 + 40_000)).toBe(5);
+  });
+
+  test("it asks ten times less often while the page is hidden", async () => {
+    expect(await polls(true, 4_000 + 40_000)).toBe(1);
+  });
+
+  test("new messages come all the same", async () => {
+    service.conversations = [conversation()];
+    const chat = client();
+    await chat.start();
+    await settle();
+    service.add({ author: by.staff, text: "hello?" });
+
+    await clock.advance(8_000);
+
+    expect(chat.state.messages).toMatchObject([{ text: "hello?" }]);
+  });
+
+  test("asking stops when the socket is back", async () => {
+    service.conversations = [conversation()];
+    const chat = client();
+    await online(chat);
+    service.socket.lose();
+    await clock.advance(10_000);
+    service.socket.open();
+    await settle();
+    service.requests = [];
+
+    await clock.advance(60_000);
+
+    expect(service.paths("GET")).toEqual([]);
+    expect(chat.state.connection).toBe("connected");
+  });
+});
+
+describe("after the end", () => {
+  test("nothing is asked, nothing is kept, whatever was on its way", async () => {
+    service.conversations = [conversation()];
+    const keeper = new Keeper("pk", store);
+    const chat = client();
+    await online(chat);
+    service.down = true;
+    void chat.refresh();
+
+    chat.end();
+    await clock.advance(1);
+    service.requests = [];
+    await clock.advance(120_000);
+    keeper.close();
+    keeper.set({ token: "late", expires_at: "", visitor_id: "v1", site, at: 0, read: null });
+
+    expect(service.requests).toEqual([]);
+    expect(service.socket.links.every(({ closed }) => closed)).toBe(true);
+    expect(store.items).toEqual({});
+  });
+});
+
+describe("two tabs", () => {
+  test("the second takes over the session and the conversation of the first", async () => {
+    const first = client();
+    const second = client();
+    await online(first);
+    await second.start();
+    first.send("from the first");
+    await settle();
+    first.read();
+
+    second.adopt();
+    await settle();
+
+    expect(second.state.messages).toMatchObject([{ text: "from the first" }]);
+    expect(service.paths("POST").filter((path) => path.endsWith("/session"))).toHaveLength(1);
+  });
+
+  test("what one has read is read in the other", async () => {
+    service.conversations = [conversation()];
+    service.add({ author: by.staff });
+    const [first, second] = [client(), client()];
+    await first.start();
+    await second.start();
+    await settle();
+
+    first.read();
+    second.adopt();
+
+    expect(second.state.read_seq).toBe(1);
+  });
+
+  test("a session renewed in one is shown to the other's socket", async () => {
+    const first = client();
+    await online(first);
+    service.socket.answers["renew"] = () => ({
+      expires_at: new Date(clock.now() + 86_400_000).toISOString(),
+    });
+    await clock.advance(11 * 60_000);
+    await client().start();
+
+    first.adopt();
+    await settle();
+
+    expect(service.socket.callsOf("renew")).toEqual([{ token: "t2" }]);
+  });
+});

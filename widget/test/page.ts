@@ -1,0 +1,45 @@
+import { vi } from "vitest";
+
+/** What jsdom lacks of a browser. */
+
+class FakeSheet {
+  text = "";
+  replaceSync(text: string): void {
+    this.text = text;
+  }
+}
+
+export function setUpPage({ small = false, sheets = true } = {}): void {
+  Object.assign(globalThis, {
+    CSSStyleSheet: sheets ? FakeSheet : undefined,
+    ResizeObserver: class {
+      observe(): void {}
+      disconnect(): void {}
+    },
+  });
+  window.matchMedia = (query: string) =>
+    ({
+      matches: small && query.includes("max-width"),
+      addEventListener: () => undefined,
+      removeEventListener: () => undefined,
+    }) as unknown as MediaQueryList;
+  if (!("adoptedStyleSheets" in ShadowRoot.prototype)) {
+    Object.defineProperty(ShadowRoot.prototype, "adoptedStyleSheets", {
+      value: [],
+      writable: true,
+    });
+  }
+  Element.prototype.scrollIntoView = () => undefined;
+  localStorage.clear();
+  document.body.replaceChildren();
+}
+
+/** Lets timers of no wait, frames and promises run. */
+export function breathe(ms = 5): Promise<void> {
+  return new Promise((done) => setTimeout(done, ms));
+}
+
+/** Waits, not longer than it takes, until `check` no longer throws. */
+export function soon(check: () => void): Promise<void> {
+  return vi.waitFor(check, { timeout: 5_000, interval: 5 });
+}

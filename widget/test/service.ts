@@ -1,0 +1,104 @@
+import type { Message, VisitorConversation } from "../src/wire";
+import { by, conversation, message, site } from "./build";
+import { FakeServer } from "./transport";
+
+/** The service as its callers see it: HTTP beside the socket, one visitor, conversations in memory. */
+export class FakeService {
+  readonly socket = new FakeServer();
+  requests: { method: string; path: string; token: string | null; body: unknown }[] = [];
+  conversations: VisitorConversation[] = [];
+  messages: Message[] = [];
+  visitor = "v1";
+  tokens = new Set<string>();
+  down = false;
+  #issued = 0;
+
+  constructor(private readonly clock: { now(): number }) {
+    this.socket.answers["send"] = ({ client_id, text }) => this.say(`${client_id}`, `${text}`);
+  }
+
+  readonly fetch = async (
+    url: string | URL | Request,
+    init: RequestInit = {},
+  ): Promise<Response> => {
+    const path = `${url}`.replace("https://chat.test/api/v1", "");
+    const method = init.method ?? "GET";
+    const token = new Headers(init.headers).get("authorization")?.replace("Bearer ", "") ?? null;
+    const body: unknown = init.body ? JSON.parse(`${init.body}`) : null;
+    this.requests.push({ method, path, token, body });
+    if (this.down) throw new TypeError("Failed to fetch");
+    if (path.endsWith("/session")) return reply(201, this.#session());
+    if (!token || !this.tokens.has(token)) return refusal(401, "not_signed_in", "never");
+    return this.#visitor(`${method} ${path}`, body as Record<string, string>);
+  };
+
+  say(client_id: string, text: string): Message {
+    const known = this.messages.find((each) => each.client_id === client_id);
+    if (known) return known;
+    if (this.conversations.length === 0) this.conversations = [conversation()];
+    return this.add({ client_id, text });
+  }
+
+  add(more: Partial<Message>): Message {
+    const stored = message(this.messages.length + 1, more);
+    this.messages.push(stored);
+    return stored;
+  }
+
+  paths(method: string): string[] {
+    return this.requests.filter((each) => each.method === method).map(({ path }) => path);
+  }
+
+  #session(): unknown {
+    const token = `t${++this.#issued}`;
+    this.tokens = new Set([token]); // a renewed session ends the one before
+    const expires_at = new Date(this.clock.now() + 30 * 86_400_000).toISOString();
+    return {
+      token,
+      expires_at,
+      visitor: { id: this.visitor },
+      site,
+      conversations: this.conversations,
+    };
+  }
+
+  #visitor(call: string, body: Record<string, string>): Response {
+    const after = Number(/after=(\d+)/.exec(call)?.[1] ?? 0);
+    switch (call.replace(/\?.*/, "")) {
+      case "GET /visitor/conversations":
+        return reply(200, { items: this.conversations, next: null });
+      case "POST /visitor/conversations":
+        this.conversations = [conversation()];
+        return reply(201, this.conversations[0]);
+      case "GET /visitor/conversations/c1/messages": {
+        const items = this.messages.filter(({ rev }) => rev > after).slice(0, 200);
+        const [{ state, handoff }] = this.conversations as [VisitorConversation];
+        return reply(200, {
+          items,
+          answer: null,
+          state,
+          handoff,
+          cursor: items.at(-1)?.rev ?? after,
+        });
+      }
+      case "POST /visitor/conversations/c1/messages":
+        return reply(201, this.say(body["client_id"] ?? "", body["text"] ?? ""));
+      case "POST /visitor/conversations/c1/handoff":
+        this.conversations = [
+          conversation({ state: "waiting", handoff: { requested_at: "", taken_by: null }, rev: 1 }),
+        ];
+        this.add({ author: by.system, text: "The visitor asked for a person." });
+        return reply(201, this.conversations[0]);
+      default:
+        return refusal(404, "not_found", "never");
+    }
+  }
+}
+
+function reply(status: number, body: unknown): Response {
+  return new Response(JSON.stringify(body), { status });
+}
+
+function refusal(status: number, code: string, retry: string): Response {
+  return reply(status, { error: { code, message: code, retry } });
+}
