@@ -20,13 +20,14 @@ test: .make/dev build chromium ## every test; ARGS="-k name" for some
 	npm --prefix widget test
 	npm --prefix console test
 
-check: .make/dev .make/npm-widget .make/npm-console ## formatting, lint, types, import directions, generated files
+check: .make/dev .make/npm-widget .make/npm-console .make/wire.gen.ts ## formatting, lint, types, import directions, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --warnings
 	$(BIN)/lint-imports
 	npm --prefix widget run check
 	npm --prefix console run check
+	@cmp -s .make/wire.gen.ts widget/src/wire.gen.ts || { echo "widget/src/wire.gen.ts is behind the API: run 'make types'"; exit 1; }
 
 fix: .make/dev ## format, and mend what the linter can
 	$(BIN)/ruff format .
@@ -37,9 +38,12 @@ bench: .make/dev build ## every benchmark, short, beside its peer
 
 build: .make/widget .make/console ## the front ends, into chatbot/assets
 
-types: .make/dev .make/npm-widget ## widget/src/wire.gen.ts from the service's own schema
-	$(BIN)/chatbot openapi > .make/openapi.json
-	widget/node_modules/.bin/openapi-typescript .make/openapi.json --output widget/src/wire.gen.ts
+types: .make/wire.gen.ts ## widget/src/wire.gen.ts from the service's own schema
+	@cp .make/wire.gen.ts widget/src/wire.gen.ts
+
+.make/wire.gen.ts: .make/dev .make/npm-widget $(shell find chatbot -name '*.py')
+	@$(BIN)/chatbot openapi > .make/openapi.json
+	@widget/node_modules/.bin/openapi-typescript .make/openapi.json --output $@ >/dev/null
 
 lock: .make/dev ## the locks, anew; needs the package index
 	$(BIN)/pip install --quiet uv
