@@ -18,7 +18,9 @@ demo: .make/run build ## the whole service with a demo organisation; ARGS="--por
 test: .make/dev build chromium ## every test; ARGS="-k name" for some
 	$(BIN)/pytest $(ARGS)
 	npm --prefix widget test
+	npm --prefix widget run size
 	npm --prefix console test
+	npm --prefix console run size
 
 check: .make/dev .make/npm-widget .make/npm-console .make/wire.gen.ts ## formatting, lint, types, import directions, generated files
 	$(BIN)/ruff format --check .

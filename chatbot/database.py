@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
+from psycopg.errors import InFailedSqlTransaction
+from psycopg.pq import TransactionStatus
 from sqlalchemy import DateTime, MetaData, event, text
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.ext.asyncio import (
@@ -106,6 +108,7 @@ class Database:
                 org=str(org_id or ""), actor=actor, account=str(account_id or ""), wrote=False
             )
             yield session
+            _refuse_aborted(session.info.get("link"))
             await session.commit()
 
     async def close(self) -> None:
@@ -120,8 +123,21 @@ class Database:
 
 def _name_the_scope(session: Session, transaction: SessionTransaction, link: Connection) -> None:
     if not transaction.nested:
+        session.info["link"] = link
         scope: dict[str, Any] = {key: session.info[key] for key in ("org", "actor", "account")}
         link.execute(_SCOPE, scope)
+
+
+def _refuse_aborted(link: Connection | None) -> None:
+    """Postgres answers COMMIT of an aborted transaction with a silent rollback; say it instead.
+
+    Raises psycopg's InFailedSqlTransaction, as the next statement would have.
+    """
+    if link is None or link.closed:
+        return
+    driver: Any = link.connection.driver_connection
+    if driver.info.transaction_status == TransactionStatus.INERROR:
+        raise InFailedSqlTransaction("a statement failed; nothing of this transaction is kept")
 
 
 def _note_statement(state: ORMExecuteState) -> None:

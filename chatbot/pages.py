@@ -13,17 +13,18 @@ from litestar.response import Redirect
 from chatbot.database import Database
 from chatbot.errors import NotFound, Unavailable
 from chatbot.orgs.sites import site_by_key
+from chatbot.settings import Settings
 
 ASSETS = Path(__file__).parent / "assets"
 NOT_BUILT = "The front ends are not built. Run: make build"
 LOADER_CACHE = "public, max-age=300, stale-while-revalidate=86400"
 IMMUTABLE = "public, max-age=31536000, immutable"
 CONSOLE_CSP = (
-    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline';"
-    " connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+    "default-src 'self'; connect-src 'self' {socket}; require-trusted-types-for 'script';"
+    " frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
 CHAT_CSP = (
-    "default-src 'none'; script-src 'self'; connect-src 'self' ws: wss:; img-src 'self';"
+    "default-src 'none'; script-src 'self'; connect-src 'self' {socket}; img-src 'self';"
     " base-uri 'none'; form-action 'none'"
 )
 _CROSS_ORIGIN = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
@@ -60,14 +61,16 @@ async def console_asset(name: FromPath[str]) -> Response[bytes]:
 
 
 @get(["/console", "/console/{path:path}"], include_in_schema=False)
-async def console(path: FromPath[str] = "") -> Response[bytes]:
+async def console(settings: NamedDependency[Settings], path: FromPath[str] = "") -> Response[bytes]:
     """The console is one page; its router reads the rest of the address."""
-    headers = {"Content-Security-Policy": CONSOLE_CSP, "X-Frame-Options": "DENY"}
+    headers = {"Content-Security-Policy": _policy(CONSOLE_CSP, settings)}
     return _file("console", "index.html", "no-cache", headers)
 
 
 @get("/chat/{key:str}", include_in_schema=False)
-async def chat_page(key: FromPath[str], database: NamedDependency[Database]) -> Response[str]:
+async def chat_page(
+    key: FromPath[str], database: NamedDependency[Database], settings: NamedDependency[Settings]
+) -> Response[str]:
     """The chat by itself: for links, pop-outs, and sites that cannot take a script."""
     site = await site_by_key(database, key)
     page = (
@@ -77,7 +80,8 @@ async def chat_page(key: FromPath[str], database: NamedDependency[Database]) -> 
         f'<script async src="/w/v1/loader.js" data-key="{escape(site.key)}" data-inline></script>'
         "</body></html>"
     )
-    headers = {"Content-Security-Policy": CHAT_CSP, "Cache-Control": "no-cache"}
+    policy = _policy(CHAT_CSP, settings)
+    headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache"}
     return Response(page, media_type=MediaType.HTML, headers=headers)
 
 
@@ -89,6 +93,11 @@ async def home() -> Redirect:
 ROUTES = Router(
     path="/", route_handlers=[loader, widget_asset, console_asset, console, chat_page, home]
 )
+
+
+def _policy(template: str, settings: Settings) -> str:
+    """Older Safari does not count a WebSocket to the page's own host as `'self'`: name it."""
+    return template.format(socket=settings.public_url.replace("http", "ws", 1))
 
 
 def _file(folder: str, name: str, cache: str, headers: dict[str, str]) -> Response[bytes]:

@@ -17,6 +17,7 @@ from chatbot.answering.model import Model
 from chatbot.app import Service
 from chatbot.database import Database, new_id
 from chatbot.orgs import sites
+from chatbot.serving import WS_MESSAGE_BYTES_MAX
 from chatbot.settings import Limits, Settings
 from chatbot.staff import login
 from chatbot.staff.tables import Role
@@ -77,6 +78,7 @@ async def running(
         log_config=None,
         access_log=False,
         ws="websockets-sansio",
+        ws_max_size=WS_MESSAGE_BYTES_MAX,
         ws_per_message_deflate=False,
         ws_ping_interval=None,
         timeout_graceful_shutdown=3,

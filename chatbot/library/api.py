@@ -90,7 +90,7 @@ class SearchReply(msgspec.Struct, frozen=True):
     band: Band
 
 
-class SiteView(msgspec.Struct, frozen=True):
+class SiteDetails(msgspec.Struct, frozen=True):
     id: UUID
     key: str
     name: str
@@ -101,7 +101,7 @@ class SiteView(msgspec.Struct, frozen=True):
 
 
 class SiteList(msgspec.Struct, frozen=True):
-    items: list[SiteView]
+    items: list[SiteDetails]
     next: str | None = None
 
 
@@ -219,7 +219,7 @@ async def list_sites(
         rows = await sites.sites(db, staff.org_id)
     return SiteList(
         [
-            SiteView(
+            SiteDetails(
                 id=row.id,
                 key=row.key,
                 name=row.name,

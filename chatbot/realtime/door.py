@@ -156,6 +156,8 @@ class Door(AsyncNamespace, Generic[P]):
             client.expiry.cancel()
 
     def _prove(self, sid: str, client: Client[P], ends_at: datetime) -> None:
+        if self._clients.get(sid) is not client:
+            return  # it left while we asked
         loop = asyncio.get_running_loop()
         client.proven_at = loop.time()
         if client.expiry is not None:

@@ -164,7 +164,6 @@ class AnswerFrames:
         self._deliver = deliver
         self._clock = clock
         self._streams: dict[UUID, Stream] = {}
-        self._latest: dict[UUID, Stream] = {}  # by conversation
 
     def open(self, *, org_id: UUID, conversation_id: UUID, mid: UUID, attempt: int) -> Stream:
         """Send `answer.start`; a new attempt at the same answer replaces the old one."""
@@ -172,7 +171,7 @@ class AnswerFrames:
         self._forget(clock.time())
         self._streams.pop(mid, None)
         stream = Stream(Start(conversation_id, mid, attempt), self._deliver, clock)
-        self._streams[mid] = self._latest[conversation_id] = stream
+        self._streams[mid] = stream
         return stream
 
     def resume(
@@ -198,11 +197,6 @@ class AnswerFrames:
         stream = self._streams.get(mid)
         return stream.start.conversation_id if stream else None
 
-    def live(self, conversation_id: UUID) -> Snap | None:
-        """The running answer of a conversation up to the last frame sent; None: none runs here."""
-        stream = self._latest.get(conversation_id)
-        return stream.sent if stream and stream.ended_at is None else None
-
     def _forget(self, now: float) -> None:
         """Drop ended streams that are old, then the oldest ones while there are too many or too
         long ones.
@@ -214,6 +208,4 @@ class AnswerFrames:
             if stream.ended_at is None or not (too_much or now - stream.ended_at > KEEP_S):
                 continue
             del self._streams[mid]
-            if self._latest.get(stream.start.conversation_id) is stream:
-                del self._latest[stream.start.conversation_id]
             count, chars = count - 1, chars - len(stream.text)

@@ -5,7 +5,7 @@ prove who they are.
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any
 
 import engineio
@@ -28,12 +28,8 @@ PING_EVERY_S, PONG_WITHIN_S = 15, 10
 CONNECT_WITHIN_S = 5.0
 CLOSE_WITHIN_S = 5.0
 SOCKETS_MAX = 10_000
-STRANGERS_PER_ADDRESS_MAX = (
-    200  # sockets of one address block that have not proven who they are yet
-)
+STRANGERS_PER_ADDRESS_MAX = 200  # of one address block, not yet proven who they are
 
-Scope = MutableMapping[str, Any]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 log = structlog.get_logger(__name__)
 
 # The libraries log what they send at INFO, and the words of strangers at ERROR.
@@ -151,8 +147,7 @@ class SocketServer(socketio.AsyncServer):
         try:
             await super()._handle_eio_message(eio_sid, data)
         except Exception as error:
-            # Not our handlers, which answer for themselves: a packet that the library could not
-            # read.
+            # Our handlers answer for themselves: this is a packet that the library cannot read.
             log.info("realtime.bad_packet", error=type(error).__name__)
             self._abort(eio_sid)
         return None

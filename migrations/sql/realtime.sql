@@ -51,29 +51,24 @@ insert into realtime.messages (id, xid, org_id, topic, event, payload, inserted_
 
 -- ── Who may listen ───────────────────────────────────────────────────────────────────────────────────────────
 
-create function realtime.topic() returns text language sql stable set search_path = pg_catalog, pg_temp as
-$$ select nullif(current_setting('realtime.topic', true), '') $$;
+-- Bodies after `return` are bound here and now, whatever the caller's search_path, and can be inlined into the policies.
+create function realtime.topic() returns text language sql stable
+  return nullif(current_setting('realtime.topic', true), '');
 comment on function realtime.topic() is 'The topic a session asks to join, for policies on realtime.messages.';
 
-create function realtime.topic_id(scope text, feature text) returns uuid
-language sql stable set search_path = pg_catalog, pg_temp as $$
-  select case when split_part(realtime.topic(), ':', 1) = scope and split_part(realtime.topic(), ':', 3) = feature
-    then split_part(realtime.topic(), ':', 2)::uuid end
-$$;
+create function realtime.topic_id(scope text, feature text) returns uuid language sql stable
+  return case when split_part(realtime.topic(), ':', 1) = scope and split_part(realtime.topic(), ':', 3) = feature
+    then split_part(realtime.topic(), ':', 2)::uuid end;
 comment on function realtime.topic_id(text, text) is 'The id in realtime.topic() when it is of this kind, else null.';
 
-create function realtime.actor(kind text) returns uuid
-language sql stable set search_path = pg_catalog, pg_temp as $$
-  select case when split_part(current_setting('app.actor', true), ':', 1) = kind
-    then nullif(split_part(current_setting('app.actor', true), ':', 2), '')::uuid end
-$$;
+create function realtime.actor(kind text) returns uuid language sql stable
+  return case when split_part(current_setting('app.actor', true), ':', 1) = kind
+    then nullif(split_part(current_setting('app.actor', true), ':', 2), '')::uuid end;
 comment on function realtime.actor(text) is 'The id in app.actor (visitor:… or staff:…) when it is of this kind, else null.';
 
 -- Runs as the caller: what the caller's own row-level security hides does not exist here either.
-create function realtime.is_staff() returns boolean
-language sql stable set search_path = pg_catalog, pg_temp as $$
-  select exists (select from public.staff_members s where s.id = realtime.actor('staff') and s.disabled_at is null)
-$$;
+create function realtime.is_staff() returns boolean language sql stable
+  return exists (select from public.staff_members s where s.id = realtime.actor('staff') and s.disabled_at is null);
 
 alter table realtime.messages enable row level security;
 alter table realtime.messages force row level security;
@@ -202,8 +197,8 @@ comment on function realtime.broadcast_changes(text, text, text, text, text, rec
 -- Statement-level, so that a bulk change costs one call. A bulk writer may say `set local realtime.quiet = on` and
 -- send one closing signal. Commands (stop) and loss of rights are never quiet.
 
-create function realtime.quiet() returns boolean language sql stable set search_path = pg_catalog, pg_temp as
-$$ select coalesce(nullif(current_setting('realtime.quiet', true), ''), 'off')::boolean $$;
+create function realtime.quiet() returns boolean language sql stable
+  return coalesce(nullif(current_setting('realtime.quiet', true), ''), 'off')::boolean;
 
 create function realtime.on_conversations() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -373,8 +368,8 @@ create trigger signal_delete after delete on public.staff_sessions
 
 -- Within a life every start of the server is an epoch: after a crash the last transaction ids, those whose WAL had not
 -- reached the disk, are given out again, so a place from before the start cannot be trusted to the row.
-create function realtime.epoch_of(life uuid) returns text language sql stable set search_path = pg_catalog, pg_temp as
-$$ select left(md5(concat(life, extract(epoch from pg_postmaster_start_time()))), 12) $$;
+create function realtime.epoch_of(life uuid) returns text language sql stable
+  return left(md5(concat(life, extract(epoch from pg_postmaster_start_time()))), 12);
 
 create function realtime.position()
 returns table (life uuid, epoch text, started_at timestamptz, floor bigint, cur text)

@@ -200,22 +200,6 @@ def test_another_conversation_never_gets_these_frames(answers: AnswerFrames) -> 
     assert answers.resume(conversation_id=TALK, mid=uuid4(), attempt=1, after=0) is None
 
 
-async def test_the_running_answer_is_shown_up_to_the_last_frame_sent(
-    answers: AnswerFrames, clock: Clock
-) -> None:
-    assert answers.live(TALK) is None
-    stream = begin(answers)
-    stream.write("sent ")
-    stream.write("waiting")
-
-    live = answers.live(TALK)
-
-    assert live is not None
-    assert (live.seq, live.text) == (1, "sent ")
-    await stream.end("complete", 1)
-    assert answers.live(TALK) is None
-
-
 async def test_ended_answers_are_kept_ten_minutes(answers: AnswerFrames, clock: Clock) -> None:
     await begin(answers).end("complete", 1)
     clock.pass_(KEEP_S - 1)

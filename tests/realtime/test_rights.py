@@ -230,10 +230,10 @@ async def test_a_token_that_ends_ends_its_socket(
     ours, _ = two_houses
     monkeypatch.setattr(door, "EXPIRY_GRACE_S", 0.0)
 
-    async def brief(token: str) -> tuple[Staff, object]:
+    async def short_lived(token: str) -> tuple[Staff, object]:
         return ours.staff, utc_now() + timedelta(seconds=0.3)
 
-    monkeypatch.setattr(service.realtime._doors[1], "_auth", brief)
+    monkeypatch.setattr(service.realtime._doors[1], "_auth", short_lived)
     async with connected(service, "/staff", "any") as ear:
         notice = await ear.hear("system", 2.0)
 

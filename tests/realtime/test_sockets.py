@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from chatbot.database import Database, new_id
+from chatbot.realtime.relay import Missed
 from tests.realtime.conftest import (
     SITE_ORIGIN,
     House,
@@ -17,6 +18,7 @@ from tests.realtime.conftest import (
     connected,
     say,
 )
+from tests.realtime.hearing import Notes
 
 
 def code(ack: dict[str, Any]) -> str:
@@ -143,6 +145,33 @@ async def test_who_comes_back_is_told_what_was_missed(
     assert [each["ids"]["message_id"] for each in ack["missed"]] == [str(message.id)]
     assert not ack["reset"]
     assert (lost["missed"], lost["reset"]) == ([], True)
+
+
+async def test_between_catch_up_and_live_there_is_no_hole(
+    service: Service,
+    database: Database,
+    two_houses: tuple[House, House],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A signal that is told just after catch-up was read must find the socket in its room."""
+    ours, _ = two_houses
+    topic = f"conversation:{ours.conversation_id}:messages"
+    relay, told = service.realtime.relay, Notes(service.realtime.relay, ours.org_id)
+    read = relay.missed
+
+    async def read_then_change(*asked: Any) -> Missed:
+        found = await read(*asked)
+        await say(database, ours, "just then")
+        await told.until(lambda: any(each.topic == topic for each in told.signals))
+        return found
+
+    monkeypatch.setattr(relay, "missed", read_then_change)
+    cursor = {"epoch": relay.cursor.epoch, "cur": relay.cursor.cur}
+    async with connected(service, "/visitor", ours.visitor_token) as ear:
+        ack = await ear.ask("subscribe", {"topics": [topic], "cursor": cursor})
+
+        assert ack["missed"] == []
+        assert (await ear.hear("signal"))["topic"] == topic
 
 
 async def test_between_the_cursor_and_the_first_signal_there_is_no_hole(

@@ -43,7 +43,7 @@ export const StoredItem = memo(function StoredItem({ message, visitor, page }: S
 /** The bot's answer as it is being written. */
 export function RunningItem({ answer }: { answer: Answer }) {
   return (
-    <Said kind="assistant" id={null} name="Assistant" doing="is answering…">
+    <Said kind="assistant" id={null} name="Assistant" doing={answer.ended === null ? "is answering…" : ""}>
       {answer.text ? <Markdown text={answer.text} done={false} /> : <Dots />}
     </Said>
   );

@@ -1,0 +1,95 @@
+"""Transactions end as they should: committed whole, or not at all and loudly."""
+
+import contextlib
+
+import pytest
+from psycopg.errors import InFailedSqlTransaction
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from chatbot.database import Database, new_id
+from chatbot.orgs import sites
+from chatbot.orgs.tables import Org, Site
+
+
+async def make_site(database: Database, org: Org) -> None:
+    async with database.transaction(org.id) as db:
+        await sites.create_site(db, org.id, name="x", allowed_origins=["https://x.example"])
+
+
+async def count(database: Database, org: Org) -> int:
+    async with database.transaction(org.id) as db:
+        return len((await db.scalars(select(Site))).all())
+
+
+async def test_a_swallowed_failure_is_not_taken_for_a_commit(
+    database: Database, two_orgs: tuple[Org, Org]
+) -> None:
+    alder, _ = two_orgs
+
+    with pytest.raises(InFailedSqlTransaction):
+        await swallow_a_failure(database, alder)
+
+    assert await count(database, alder) == 0
+
+
+async def swallow_a_failure(database: Database, org: Org) -> None:
+    async with database.transaction(org.id) as db:
+        await sites.create_site(db, org.id, name="x", allowed_origins=["https://x.example"])
+        with contextlib.suppress(DBAPIError):
+            await db.execute(text("select 1 / 0"))
+
+
+async def test_the_scope_ends_with_its_transaction(
+    two_orgs: tuple[Org, Org], database: Database
+) -> None:
+    one_connection = Database(database.url, connections=1)
+    alder, birch = two_orgs
+    await make_site(one_connection, alder)
+
+    seen = [await count(one_connection, birch), await count(one_connection, alder)]
+    async with one_connection.transaction() as db:
+        unscoped = await db.scalar(text("select current_setting('app.org', true)"))
+    await one_connection.close()
+
+    assert seen == [0, 1]
+    assert unscoped == ""
+
+
+async def test_a_row_of_another_organisation_cannot_be_written(
+    database: Database, two_orgs: tuple[Org, Org]
+) -> None:
+    alder, birch = two_orgs
+
+    with pytest.raises(DBAPIError, match="row-level security"):
+        await sites_of_another(database, alder, birch)
+
+    assert await count(database, birch) == 0
+
+
+async def sites_of_another(database: Database, alder: Org, birch: Org) -> None:
+    async with database.transaction(alder.id) as db:
+        await sites.create_site(db, birch.id, name="x", allowed_origins=["https://x.example"])
+
+
+async def test_only_what_may_have_written_wakes_the_listeners(
+    database: Database, two_orgs: tuple[Org, Org]
+) -> None:
+    alder, _ = two_orgs
+    mine = Database(database.url, connections=1)
+    heard: list[str] = []
+    mine.on_commit(lambda: heard.append("commit"))
+
+    await count(mine, alder)
+    after_reading = len(heard)
+    await make_site(mine, alder)
+    await mine.close()
+
+    assert (after_reading, len(heard)) == (0, 1)
+
+
+def test_ids_are_of_version_seven_and_sort_by_age() -> None:
+    ids = [new_id() for _ in range(100)]
+
+    assert {each.version for each in ids} == {7}
+    assert [str(each)[:8] for each in ids] == sorted(str(each)[:8] for each in ids)
