@@ -2,9 +2,11 @@
 page.
 """
 
+import re
 from html import escape
 from pathlib import Path
 
+import msgspec
 from litestar import MediaType, Response, Router, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -27,6 +29,7 @@ CHAT_CSP = (
     "default-src 'none'; script-src 'self'; connect-src 'self' {socket}; img-src 'self';"
     " base-uri 'none'; form-action 'none'"
 )
+_OLD_PART = re.compile(r"(main|socket)-[A-Z0-9]+\.js")
 _CROSS_ORIGIN = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 _TYPES = {
     ".js": "text/javascript; charset=utf-8",
@@ -51,8 +54,22 @@ async def loader() -> Response[bytes]:
 
 
 @get("/w/assets/{name:str}", include_in_schema=False)
-async def widget_asset(name: FromPath[str]) -> Response[bytes]:
-    return _file("widget/assets", name, IMMUTABLE, _CROSS_ORIGIN)
+async def widget_asset(name: FromPath[str]) -> Response[bytes] | Redirect:
+    """One part of the app. A loader from before the last update names parts that are gone: it is
+    led to today's.
+    """
+    try:
+        return _file("widget/assets", name, IMMUTABLE, _CROSS_ORIGIN)
+    except NotFound:
+        part = _OLD_PART.fullmatch(name)
+        if part is None:
+            raise
+    manifest = msgspec.json.decode(
+        (ASSETS / "widget" / "manifest.json").read_bytes(), type=dict[str, str]
+    )
+    today = manifest["app" if part[1] == "main" else "socket"]
+    headers = {**_CROSS_ORIGIN, "Cache-Control": "no-store"}
+    return Redirect(f"/w/{today}", headers=headers)
 
 
 @get("/console/assets/{name:str}", include_in_schema=False)
@@ -75,7 +92,7 @@ async def chat_page(
     site = await site_by_key(database, key)
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">'
         f"<title>{escape(site.name)}</title></head><body>"
         f'<script async src="/w/v1/loader.js" data-key="{escape(site.key)}" data-inline></script>'
         "</body></html>"

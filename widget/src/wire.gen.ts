@@ -667,7 +667,7 @@ export interface components {
             conversations: components["schemas"]["VisitorConversation"][];
             /** Format: date-time */
             expires_at: string;
-            site: components["schemas"]["answering_api_SiteView"];
+            site: components["schemas"]["SiteView"];
             token: string;
             visitor: components["schemas"]["VisitorView"];
         };
@@ -695,10 +695,29 @@ export interface components {
             /** @default null */
             version: number | null;
         };
+        /** SiteDetails */
+        SiteDetails: {
+            allowed_origins: string[];
+            greeting: string;
+            /** Format: uuid */
+            id: string;
+            key: string;
+            name: string;
+            starters: string[];
+            tag: string;
+        };
         /** SiteList */
         SiteList: {
-            items: components["schemas"]["library_api_SiteView"][];
+            items: components["schemas"]["SiteDetails"][];
             next?: string | null;
+        };
+        /** SiteView */
+        SiteView: {
+            availability: components["schemas"]["Availability"];
+            greeting: string;
+            name: string;
+            starters: string[];
+            theme: components["schemas"]["Theme"];
         };
         /**
          * Snap
@@ -877,25 +896,6 @@ export interface components {
         VisitorView: {
             /** Format: uuid */
             id: string;
-        };
-        /** SiteView */
-        answering_api_SiteView: {
-            availability: components["schemas"]["Availability"];
-            greeting: string;
-            name: string;
-            starters: string[];
-            theme: components["schemas"]["Theme"];
-        };
-        /** SiteView */
-        library_api_SiteView: {
-            allowed_origins: string[];
-            greeting: string;
-            /** Format: uuid */
-            id: string;
-            key: string;
-            name: string;
-            starters: string[];
-            tag: string;
         };
     };
     responses: never;

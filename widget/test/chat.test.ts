@@ -147,6 +147,23 @@ describe("the session", () => {
     expect(chat.state).toMatchObject({ problem: null, visitor_id: "v1" });
   });
 
+  test("a proof of identity that is refused keeps nobody out", async () => {
+    const keeper = new Keeper("pk", store);
+    const api = new Api({
+      origin: "https://chat.test",
+      key: "pk",
+      keeper,
+      lang: "en",
+      page: () => "",
+      now: clock.now,
+    });
+    service.refuses = "identity";
+    api.identify({ id: "7" });
+
+    await expect(api.session()).rejects.toMatchObject({ status: 400 });
+    expect((await api.session()).visitor_id).toBe("v1");
+  });
+
   test("works where nothing may be stored", async () => {
     const denied: Store = {
       getItem: () => {

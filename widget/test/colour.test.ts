@@ -20,8 +20,12 @@ test.each(ACCENTS)("%s has text on it and beside it that can be read", (hex) => 
   const { accent, on } = accentPair(hex);
 
   expect(contrast(accent, on)).toBeGreaterThanOrEqual(4.5);
-  for (const ground of ["#ffffff", "#17191e"]) {
+  for (const [ground, soft] of [
+    ["#ffffff", "#f3f4f7"],
+    ["#17191e", "#22252c"],
+  ] as const) {
     expect(contrast(accentText(hex, ground), ground)).toBeGreaterThanOrEqual(4.5);
+    expect(contrast(accentText(hex, ground), soft)).toBeGreaterThanOrEqual(4.5);
   }
 });
 

@@ -11,6 +11,8 @@ export class FakeService {
   visitor = "v1";
   tokens = new Set<string>();
   down = false;
+  /** A field that is not known here. */
+  refuses = "";
   #issued = 0;
 
   constructor(private readonly clock: { now(): number }) {
@@ -27,6 +29,9 @@ export class FakeService {
     const body: unknown = init.body ? JSON.parse(`${init.body}`) : null;
     this.requests.push({ method, path, token, body });
     if (this.down) throw new TypeError("Failed to fetch");
+    if (this.refuses && `${init.body}`.includes(this.refuses)) {
+      return refusal(400, "invalid_request", "never");
+    }
     if (path.endsWith("/session")) return reply(201, this.#session());
     if (!token || !this.tokens.has(token)) return refusal(401, "not_signed_in", "never");
     return this.#visitor(`${method} ${path}`, body as Record<string, string>);

@@ -29,6 +29,7 @@ export type ApiOptions = {
 
 const CALL_MS_MAX = 15_000;
 const FRESH_MS = 10 * 60_000; // a session younger than this is used as it is on the next page
+const LOCALE_CHARS_MAX = 35;
 const ENDS_SOON_MS = 60 * 60_000;
 
 export class Api {
@@ -107,12 +108,14 @@ export class Api {
     const kept = keeper.get();
     if (kept && kept.token !== worn && this.#isFresh(kept)) return kept;
     const identity = this.#identity === undefined ? {} : { identity: this.#identity };
-    const body = { page_url: page(), locale: lang, ...identity };
+    const body = { page_url: page(), locale: lang.slice(0, LOCALE_CHARS_MAX), ...identity };
     const path = `/sites/${encodeURIComponent(key)}/session`;
     let reply: SessionReply;
     try {
       reply = await this.#fetch<SessionReply>("POST", path, kept?.token ?? null, body);
     } catch (error) {
+      // A proof that is not taken must not keep the visitor out: the next session goes without.
+      this.#identity = undefined;
       // A token that is refused outright is worth nothing: begin anew.
       if (!kept || !(error instanceof Refused) || error.status !== 401) throw error;
       reply = await this.#fetch<SessionReply>("POST", path, null, body);

@@ -16,6 +16,7 @@ import css from "./styles.css?inline";
 import { Panel, type PanelProps } from "./view/panel";
 import { FullScreen } from "./viewport";
 
+const PAGE_CHARS_MAX = 2_000;
 const GROUND = { light: "#ffffff", dark: "#17191e" };
 
 export function mount(shell: Shell): App {
@@ -57,7 +58,7 @@ class Mounted implements App {
       () => this.#panel.current,
       () => this.#arrange(),
     );
-    const page = (): string => location.origin + location.pathname;
+    const page = (): string => (location.origin + location.pathname).slice(0, PAGE_CHARS_MAX);
     this.#api = new Api({
       origin,
       key,
