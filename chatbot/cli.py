@@ -1,7 +1,6 @@
 """The command `chatbot`: the only reader of argv."""
 
 import json
-import shutil
 import sys
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
@@ -12,7 +11,7 @@ import click
 import uvloop
 from rich.console import Console
 
-from chatbot import demo, doctor, serving, terminal, web
+from chatbot import demo, doctor, embedded, serving, terminal, web
 from chatbot.answering import evidence
 from chatbot.answering.writing import Draft, Writing
 from chatbot.app import Service, embedder_of, model_of, openapi_schema
@@ -62,7 +61,7 @@ def demo_command(port: int, demo_port: int | None, data_dir: Path | None, reset:
     """Everything in one process, with a demo organisation, on this machine only."""
     settings = _settings(data_dir)
     if reset:
-        shutil.rmtree(settings.data_dir, ignore_errors=True)
+        embedded.forget(settings.data_dir)
     settings = replace(settings, public_url=f"http://localhost:{port}")
     listener = serving.bind(LOOPBACK, port)
     website_listener = serving.bind(LOOPBACK, demo_port or port + 1)

@@ -26,6 +26,7 @@ from chatbot.errors import StartupError
 
 SOCKET_PATH_BYTES_MAX = 103  # sun_path is 104 bytes on macOS, 108 on Linux
 START_TIMEOUT_S = 60
+PASSWORDS_FILE = "passwords.json"
 STOP_TIMEOUT_S = 30
 UNPRIVILEGED_ID = 65_534  # nobody; Postgres refuses to run as root
 BOOTSTRAP_SQL = Path(__file__).parent.parent / "migrations" / "sql" / "bootstrap.sql"
@@ -78,6 +79,23 @@ def running(data_dir: Path, *, durable: bool = True) -> Generator[Urls]:
                 fcntl.flock(users, fcntl.LOCK_UN)
                 if _is_last(users):
                     server.stop()
+
+
+def forget(data_dir: Path) -> None:
+    """Delete the server of `data_dir` with all its data.
+
+    StartupError `data_dir_in_use` while another command uses it, and `not_a_data_dir` for a
+    folder that this module did not make.
+    """
+    if not data_dir.exists():
+        return
+    if not (data_dir / PASSWORDS_FILE).exists():
+        raise StartupError(f"not_a_data_dir: {data_dir} was not made by chatbot; not deleted.")
+    with (data_dir / "users.lock").open("a") as users, _turn(data_dir):
+        if not _is_last(users):
+            raise StartupError(f"data_dir_in_use: another chatbot uses {data_dir}. End it first.")
+        _Server(data_dir.absolute(), durable=True).stop()
+        shutil.rmtree(data_dir)
 
 
 @contextmanager
@@ -155,7 +173,7 @@ class _Server:
         return str(self._cluster / "server.log")
 
     def _passwords(self) -> dict[str, str]:
-        path = self._dir / "passwords.json"
+        path = self._dir / PASSWORDS_FILE
         if not path.exists():
             names = ("postgres", "chatbot_migrator", "chatbot_web")
             write_private(path, json.dumps({name: secrets.token_urlsafe(24) for name in names}))
@@ -239,15 +257,17 @@ def _unprivileged(data_dir: Path) -> _User:
     """
     if os.geteuid() != 0:
         return _User()
-    unshare = shutil.which("unshare")
-    if (
-        unshare
-        and subprocess.run([unshare, "--user", "true"], capture_output=True, check=False).returncode
-        == 0
-    ):
-        return _User(prefix=(unshare, "--user"))
-    os.chown(data_dir, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
-    return _User(id=UNPRIVILEGED_ID)
+    namespaces = _can_unshare()
+    owner = 0 if namespaces else UNPRIVILEGED_ID
+    os.chown(data_dir, owner, owner)
+    return _User(prefix=("unshare", "--user")) if namespaces else _User(id=owner)
+
+
+def _can_unshare() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    tried = subprocess.run(["unshare", "--user", "true"], capture_output=True, check=False)  # noqa: S607
+    return tried.returncode == 0
 
 
 def _run(user: _User, command: Sequence[str]) -> None:
