@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Litestar, Request, Response, Router
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -162,6 +163,7 @@ class Service:
         return Litestar(
             route_handlers=[_api(), pages.ROUTES, health.ROUTES, *more_routes],
             dependencies=provided,
+            state=State({"settings": self.settings, "tokens": self.tokens}),
             exception_handlers={**web.EXCEPTION_HANDLERS, KnowledgeError: _knowledge_error},
             lifespan=[self._lifespan],
             request_max_body_size=self.settings.limits.body_bytes_max,

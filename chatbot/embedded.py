@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -27,6 +28,9 @@ from chatbot.errors import StartupError
 SOCKET_PATH_BYTES_MAX = 103  # sun_path is 104 bytes on macOS, 108 on Linux
 START_TIMEOUT_S = 60
 PASSWORDS_FILE = "passwords.json"
+OUR_FILES = (PASSWORDS_FILE, "pg.word", "secret_keys", "demo_password")
+OUR_LOCKS = ("users.lock", "turn.lock", ".s.PGSQL.5432", ".s.PGSQL.5432.lock")
+OUR_FOLDERS = ("pg", "pg.new")
 STOP_TIMEOUT_S = 30
 UNPRIVILEGED_ID = 65_534  # nobody; Postgres refuses to run as root
 BOOTSTRAP_SQL = Path(__file__).parent.parent / "migrations" / "sql" / "bootstrap.sql"
@@ -69,20 +73,20 @@ def running(data_dir: Path, *, durable: bool = True) -> Generator[Urls]:
     server.check_socket_path()
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (data_dir / "users.lock").open("a") as users:
-        with _turn(data_dir):
+        with turn(data_dir):
             fcntl.flock(users, fcntl.LOCK_SH)
             urls = server.start()
         try:
             yield urls
         finally:
-            with _turn(data_dir):
+            with turn(data_dir):
                 fcntl.flock(users, fcntl.LOCK_UN)
                 if _is_last(users):
                     server.stop()
 
 
 def forget(data_dir: Path) -> None:
-    """Delete the server of `data_dir` with all its data.
+    """Delete the server of `data_dir` with all its data, and nothing else that lies there.
 
     StartupError `data_dir_in_use` while another command uses it, and `not_a_data_dir` for a
     folder that this module did not make.
@@ -91,15 +95,20 @@ def forget(data_dir: Path) -> None:
         return
     if not (data_dir / PASSWORDS_FILE).exists():
         raise StartupError(f"not_a_data_dir: {data_dir} was not made by chatbot; not deleted.")
-    with (data_dir / "users.lock").open("a") as users, _turn(data_dir):
+    with (data_dir / "users.lock").open("a") as users, turn(data_dir):
         if not _is_last(users):
             raise StartupError(f"data_dir_in_use: another chatbot uses {data_dir}. End it first.")
         _Server(data_dir.absolute(), durable=True).stop()
-        shutil.rmtree(data_dir)
+        for name in (*OUR_FILES, *OUR_LOCKS):
+            (data_dir / name).unlink(missing_ok=True)
+        for name in OUR_FOLDERS:
+            shutil.rmtree(data_dir / name, ignore_errors=True)
+    with suppress(OSError):
+        data_dir.rmdir()
 
 
 @contextmanager
-def _turn(data_dir: Path) -> Generator[None]:
+def turn(data_dir: Path) -> Generator[None]:
     """One process at a time starts or stops the server."""
     with (data_dir / "turn.lock").open("a") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
@@ -135,6 +144,7 @@ class _Server:
             self._make_cluster(passwords["postgres"], user)
         urls = self._urls(passwords)
         if not _answers(urls.superuser):
+            self._forget_dead_server()
             self._write_settings()
             user.own(self._cluster)
             self._pg_ctl(user, "start", "-w", "-t", str(START_TIMEOUT_S), "-l", self._log_path())
@@ -160,6 +170,18 @@ class _Server:
         _run(user, command)
         word.unlink()
         fresh.rename(self._cluster)
+
+    def _forget_dead_server(self) -> None:
+        """Postgres believes its lock file while any process has that number, as after a restarted
+        container; a process that is no server of this cluster does not count.
+        """
+        lock = self._cluster / "postmaster.pid"
+        with suppress(OSError, ValueError, psutil.Error):
+            pid = int(lock.read_text().split("\n", 1)[0])
+            if str(self._cluster) in psutil.Process(pid).cmdline():
+                return
+        lock.unlink(missing_ok=True)
+        (self._dir / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
     def _write_settings(self) -> None:
         settings = self._settings | {"unix_socket_directories": f"'{self._dir}'"}

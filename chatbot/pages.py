@@ -20,6 +20,7 @@ from chatbot.settings import Settings
 ASSETS = Path(__file__).parent / "assets"
 NOT_BUILT = "The front ends are not built. Run: make build"
 LOADER_CACHE = "public, max-age=300, stale-while-revalidate=86400"
+NAME_CHARS_MAX = 100
 IMMUTABLE = "public, max-age=31536000, immutable"
 CONSOLE_CSP = (
     "default-src 'self'; connect-src 'self' {socket}; require-trusted-types-for 'script';"
@@ -120,7 +121,8 @@ def _policy(template: str, settings: Settings) -> str:
 def _file(folder: str, name: str, cache: str, headers: dict[str, str]) -> Response[bytes]:
     """One built file by its plain name; nothing outside its folder has one."""
     path = ASSETS / folder / name
-    if Path(name).name != name or not path.is_file():
+    plain = Path(name).name == name and len(name) <= NAME_CHARS_MAX and "\0" not in name
+    if not plain or not path.is_file():
         if not are_built():
             raise Unavailable("not_built", NOT_BUILT)
         raise NotFound

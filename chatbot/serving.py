@@ -48,9 +48,10 @@ def ready(settings: Settings) -> Generator[Settings]:
 def _kept_secret(settings: Settings) -> tuple[str, ...]:
     """The signing key of this data directory, made once and readable by its user alone."""
     path = settings.data_dir / SECRETS_FILE
-    if not path.exists():
-        embedded.write_private(path, secrets.token_urlsafe(48))
-    return tuple(path.read_text().split(","))
+    with embedded.turn(settings.data_dir):
+        if not path.exists():
+            embedded.write_private(path, secrets.token_urlsafe(48))
+        return tuple(path.read_text().split(","))
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -3,11 +3,13 @@ out.
 """
 
 import asyncio
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from uuid import UUID
 
 import msgspec
+import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy import select
@@ -17,11 +19,13 @@ from chatbot.answering import evidence
 from chatbot.answering.turns import Asked
 from chatbot.answering.writing import Draft, Writing
 from chatbot.database import Database, new_id
-from chatbot.errors import ChatbotError, StartupError
+from chatbot.errors import ChatbotError, Invalid, StartupError
 from chatbot.library import ingest
 from knowledge.embed import Embedder
 from knowledge.ingest import ingest_next
 from knowledge.tables import Document, Status
+
+log = structlog.get_logger()
 
 FILES_MAX = 10_000
 POLL_S = 0.25
@@ -48,17 +52,22 @@ def files_of(paths: Iterable[Path]) -> list[tuple[str, Path]]:
             inside = sorted(each for each in path.rglob("*") if each.is_file())
             names = [(each.relative_to(path), each) for each in inside]
             found += [
-                (str(name), each)
+                (_name(name), each)
                 for name, each in names
                 if not any(part.startswith(".") for part in name.parts)
             ]
         elif path.is_file():
-            found.append((path.name, path))
+            found.append((_name(Path(path.name)), path))
         else:
             raise StartupError(f"no_such_file: {path}")
     if len(found) > FILES_MAX:
         raise StartupError(f"too_many_files: at most {FILES_MAX} at once; these are {len(found)}.")
     return found
+
+
+def _name(path: Path) -> str:
+    """A path as text; bytes that are no UTF-8 show as replacement characters."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 async def ingest_files(
@@ -78,7 +87,7 @@ async def ingest_files(
         total = bar.add_task("reading", total=len(files))
         for name, path in files:
             try:
-                body = await asyncio.to_thread(path.read_bytes)
+                body = await asyncio.to_thread(_read, path)
                 async with database.transaction(org_id, actor="system") as db:
                     document = await ingest.add(
                         db, queue, org_id, name=name, body=body, documents_max=documents_max
@@ -88,11 +97,14 @@ async def ingest_files(
                 results.append(Result(name, error.code, error.message))
                 bar.console.print(f"[red]{name}[/]: {error.code}: {error.message}")
                 bar.advance(total)
-        workers = [
-            asyncio.create_task(_work(database, embedder, org_id)) for _ in range(jobs.workers())
-        ]
+        workers = [_worker(database, embedder, org_id) for _ in range(jobs.workers())]
         while waiting:
             await asyncio.sleep(POLL_S)
+            # One that has ended looks again: another process may have left its document behind.
+            workers = [
+                _worker(database, embedder, org_id) if each.done() else each for each in workers
+            ]
+            waiting &= await _existing(database, org_id, waiting)
             for document in await _ended(database, org_id, waiting):
                 waiting.discard(document.id)
                 results.append(_result(document))
@@ -142,9 +154,30 @@ def show_passages(found: evidence.Evidence, console: Console) -> None:
         console.print(f"   {each.text[:200]!r}", style="dim", markup=False, highlight=False)
 
 
+def _read(path: Path) -> bytes:
+    """A file's bytes; Invalid `unreadable` when the system does not give them."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Invalid("unreadable", f"The file cannot be opened: {error.strerror}.") from error
+
+
+def _worker(database: Database, embedder: Embedder, org_id: UUID) -> asyncio.Task[None]:
+    return asyncio.create_task(_work(database, embedder, org_id))
+
+
 async def _work(database: Database, embedder: Embedder, org_id: UUID) -> None:
-    while await ingest_next(database.transaction, embedder, org_id):
-        pass
+    try:
+        while await ingest_next(database.transaction, embedder, org_id):
+            pass
+    except Exception as error:  # a task's edge: the document is marked as failed, the next waits
+        log.error("ingest_failed", exc_info=error)
+
+
+async def _existing(database: Database, org_id: UUID, ids: set[UUID]) -> set[UUID]:
+    async with database.transaction(org_id) as db:
+        query = select(Document.id).where(Document.org_id == org_id, Document.id.in_(ids))
+        return set((await db.scalars(query)).all())
 
 
 async def _ended(database: Database, org_id: UUID, ids: set[UUID]) -> Sequence[Document]:

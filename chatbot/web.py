@@ -13,11 +13,11 @@ from litestar import MediaType, Request, Response
 from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from structlog.tracebacks import ExceptionDictTransformer
 
-from chatbot.errors import ChatbotError, Unavailable, envelope
+from chatbot.errors import ChatbotError, Invalid, Unavailable, envelope
 from chatbot.orgs import origins
 
 log = structlog.get_logger()
@@ -127,6 +127,15 @@ def database_error(_request: Request[Any, Any, Any], error: Exception) -> Respon
     )
 
 
+def unstorable(_request: Request[Any, Any, Any], _error: Exception) -> Response[Any]:
+    """NUL, a lone surrogate, a number too large: refused by the database or the decoder."""
+    return _reply(Invalid("bad_text", "The request contains characters that cannot be stored."))
+
+
+def unreadable(_request: Request[Any, Any, Any], _error: Exception) -> Response[Any]:
+    return _reply(Invalid(message="The request's body is not valid JSON."))
+
+
 def unexpected_error(_request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Logged under an id; its text is never shown."""
     error_id = uuid4().hex[:12]
@@ -141,6 +150,10 @@ EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
     OperationalError: database_error,
     InterfaceError: database_error,
     PoolTimeout: database_error,
+    DataError: unstorable,
+    UnicodeEncodeError: unstorable,
+    UnicodeDecodeError: unreadable,
+    RecursionError: unreadable,
     Exception: unexpected_error,
 }
 

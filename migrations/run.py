@@ -6,11 +6,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, NullPool, create_engine
+from sqlalchemy import Engine, NullPool, create_engine, text
 from sqlalchemy.engine import make_url
 
 HERE = Path(__file__).parent
 CONNECT_TIMEOUT_S = 5
+ONE_AT_A_TIME = 7_301_126  # a number of our own among the database's advisory locks
 
 
 def upgrade(owner_url: str) -> None:
@@ -45,6 +46,9 @@ def _alembic(owner_url: str, verb: str) -> None:
     try:
         with engine.connect() as connection:
             config.attributes["connection"] = connection
+            # Two starters at once: the second waits, then finds nothing left to do.
+            connection.execute(text(f"select pg_advisory_lock({ONE_AT_A_TIME})"))
+            connection.commit()
             match verb:
                 case "upgrade":
                     command.upgrade(config, "head")

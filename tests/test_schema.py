@@ -17,7 +17,16 @@ from tests.conftest import Cluster, copy_of
 
 # Rows that belong to no organisation: what Alembic stands at.
 NOT_TENANTS = {"alembic_version"}
-READ_BY_LOOKUP = {"orgs", "sites", "accounts", "staff_members", "answers"}
+READ_BY_LOOKUP = {
+    "orgs",
+    "sites",
+    "accounts",
+    "staff_members",
+    "answers",
+    "conversations",
+    "messages",
+    "handoffs",
+}
 
 
 @pytest.fixture(scope="module")

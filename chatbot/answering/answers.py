@@ -22,6 +22,7 @@ log = structlog.get_logger()
 CHECKPOINT_S = 1.0
 SWEEP_S = 5.0
 SHUTDOWN_S = 10.0
+BROKEN = "Something went wrong while I was answering. Please ask again, or talk to a person."
 
 Key = tuple[UUID, UUID]  # organisation, conversation
 
@@ -95,7 +96,7 @@ class Answers:
         self._sweeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Begin to look for turns whose process died."""
+        """Begin to look for turns whose process died, and for questions that nobody took up."""
         self._sweeper = asyncio.create_task(self._sweep(), name="sweep answers")
 
     async def close(self) -> None:
@@ -149,7 +150,7 @@ class Answers:
 
     async def _turn(self, key: Key, running: _Running) -> bool:
         """One turn; whether to look for another."""
-        running.again = False
+        running.again, running.mid = False, None
         async with self._database.transaction(key[0], actor="system") as db:
             asked = await turns.begin(db, *key, self._writing.model_name)
         if asked is None:
@@ -163,8 +164,7 @@ class Answers:
                 asked = await turns.begin_again(db, asked) or asked
             stream = self._open(asked)
             outcome = await self._attempt(asked, stream, running)
-        async with self._database.transaction(key[0], actor="system") as db:
-            status, version = await turns.finish(db, asked, outcome)
+        status, version = await self._finish(asked, outcome)
         await stream.end(status, version)
         return running.ending != "interrupted"
 
@@ -189,7 +189,7 @@ class Answers:
             return await asyncio.wait_for(running.attempt, self._seconds_max)
         except TimeoutError:
             draft.error_code = "answer_timeout"
-            return draft.outcome("failed", stream.text)
+            return draft.outcome("failed", stream.text or BROKEN)
         except asyncio.CancelledError:
             if running.ending is not None:
                 return draft.outcome(running.ending, stream.text)
@@ -206,25 +206,50 @@ class Answers:
         try:
             async for piece in self._writing.pieces(asked, draft):
                 running.spoke = True
-                stream.write(piece)
+                stream.write(_storable(piece))
         except ModelFailed:
             return draft.outcome("failed", stream.text)
         except Exception as error:
             log.error("answer_failed", exc_info=error)
             draft.error_code = "internal"
-            return draft.outcome("failed", stream.text)
+            return draft.outcome("failed", stream.text or BROKEN)
         return draft.outcome("complete", stream.text)
+
+    async def _finish(self, asked: Asked, outcome: Outcome) -> tuple[Ending, int | None]:
+        """Store how the turn ended; when its text cannot be stored, that it failed."""
+        try:
+            async with self._database.transaction(asked.org_id, actor="system") as db:
+                return await turns.finish(db, asked, outcome)
+        except Exception as error:  # whatever it is, who watches must hear an end
+            log.error("answer_not_stored", exc_info=error)
+        try:
+            failed = Outcome("failed", text=BROKEN, error_code="not_stored")
+            async with self._database.transaction(asked.org_id, actor="system") as db:
+                return await turns.finish(db, asked, failed)
+        except Exception as error:  # the database is gone: the sweep ends the row when it is back
+            log.error("answer_not_ended", error=type(error).__name__)
+            return "failed", None
 
     async def _checkpoints(self, asked: Asked, stream: AnswerStream) -> None:
         while True:
             await asyncio.sleep(CHECKPOINT_S)
-            async with self._database.transaction(asked.org_id, actor="system") as db:
-                await turns.checkpoint(db, asked, stream.sent.text, stream.sent.seq)
+            try:
+                async with self._database.transaction(asked.org_id, actor="system") as db:
+                    await turns.checkpoint(db, asked, stream.sent.text, stream.sent.seq)
+            except Exception as error:  # one missed sign of life is no death
+                log.warning("checkpoint_failed", error=type(error).__name__)
 
     async def _sweep(self) -> None:
         while True:
             try:
                 await turns.interrupt_stale(self._database)
+                for key in await turns.overlooked(self._database):
+                    self.start(*key)
             except Exception as error:
                 log.warning("sweep_failed", error=type(error).__name__)
             await asyncio.sleep(SWEEP_S)
+
+
+def _storable(piece: str) -> str:
+    """Without what Postgres cannot store: NUL and lone surrogates, which a model may send."""
+    return piece.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -28,8 +28,9 @@ from chatbot.visitors import doors, sessions
 from chatbot.visitors.sessions import Visitor
 
 CONVERSATIONS_MAX = 50
+REV_MAX = 2**63 - 1
 
-AfterRev = Annotated[int, QueryParameter(name="after", ge=0)]
+AfterRev = Annotated[int, QueryParameter(name="after", ge=0, le=REV_MAX)]
 
 
 class EarlierSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -265,9 +266,9 @@ async def _known(
     if token is None:
         return None
     try:
-        visitor = await sessions.authenticate(
-            database, tokens, token, origin, lifetime=doors.lifetime(settings)
-        )
+        lives = doors.lifetime(settings)
+        session = await sessions.find(database, tokens, token, absolute=lives.absolute)
+        visitor = await sessions.verified(database, tokens, session, origin, lives, to_renew=True)
     except NotSignedIn:
         return None
     return visitor if (visitor.org_id, visitor.site_id) == (site.org_id, site.id) else None
@@ -289,7 +290,8 @@ async def _view(db: AsyncSession, conversation: Conversation) -> wire.VisitorCon
     found = await handoff.find_open(db, conversation)
     takers = [found.taken_by_id] if found and found.taken_by_id else []
     names = await staff_names(db, conversation.org_id, takers)
-    return wire.visitor_conversation(conversation, found, names)
+    rev = await transcript.public_rev(db, conversation)
+    return wire.visitor_conversation(conversation, rev, found, names)
 
 
 def _site_view(site: Site, *, staffed: bool) -> SiteView:

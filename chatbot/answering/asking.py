@@ -79,7 +79,7 @@ class Asking:
             conversation = await transcript.lock(
                 db, visitor.org_id, conversation_id, visitor_id=visitor.visitor_id
             )
-            await turns.request_stop(db, conversation)
+            await turns.request_stop(db, conversation, mid=mid)
 
     async def stop_in(self, visitor: Visitor, conversation_id: UUID) -> None:
         """Stop whatever answer runs in the visitor's conversation."""
@@ -102,7 +102,9 @@ class Asking:
             )
             takers = [open_handoff.taken_by_id] if open_handoff.taken_by_id else []
             names = await staff_names(db, visitor.org_id, takers)
-            return wire.visitor_conversation(conversation, open_handoff, names), is_new
+            await db.flush()
+            rev = await transcript.public_rev(db, conversation)
+            return wire.visitor_conversation(conversation, rev, open_handoff, names), is_new
 
     async def _store(
         self, visitor: Visitor, conversation_id: UUID | None, said: Said

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+import httpx2
 import msgspec
 import openai
 from openai.types.chat import ChatCompletionMessageParam
@@ -112,6 +113,8 @@ class EndpointModel:
             ) as response:
                 yield response.iter_lines()
         except openai.APIConnectionError as error:
+            raise ModelFailed("unreachable") from error
+        except (httpx2.HTTPError, OSError) as error:  # lost while the stream was read
             raise ModelFailed("unreachable") from error
         except openai.OpenAIError as error:
             raise ModelFailed("refused") from error

@@ -37,6 +37,7 @@ class Answer(Base):
             unique=True,
             postgresql_where=text("status = 'running'"),
         ),
+        Index("ix_answers_conversation", "org_id", "conversation_id"),
         Index("ix_answers_heartbeat", "heartbeat_at", postgresql_where=text("status = 'running'")),
     )
 

@@ -6,19 +6,21 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, select, text, update
+from sqlalchemy import and_, func, not_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.answering.prompt import Turn
 from chatbot.answering.tables import RUNNING, Answer, Ending
 from chatbot.conversations import handoff, transcript
-from chatbot.conversations.tables import AuthorKind, Conversation, Message
+from chatbot.conversations.tables import AuthorKind, Conversation, Handoff, Message
 from chatbot.conversations.wire import Confidence, LiveAnswer, Source
 from chatbot.database import Database, new_id, utc_now
 from chatbot.errors import NotFound
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 HISTORY_MESSAGES = 20
+OVERLOOKED_AGE_MIN = timedelta(seconds=5)
+OVERLOOKED_AGE_MAX = timedelta(hours=1)
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -102,18 +104,20 @@ async def finish(db: AsyncSession, asked: Asked, outcome: Outcome) -> tuple[Endi
     answer = await find_running(db, conversation)
     if answer is None or answer.id != asked.mid:
         return "interrupted", None
-    if await handoff.is_with_staff(db, conversation):
+    if conversation.closed_at is not None or await handoff.is_with_staff(db, conversation):
         outcome = Outcome("withdrawn", error_code=outcome.error_code)
     return outcome.status, await _end(db, conversation, answer, outcome)
 
 
-async def request_stop(db: AsyncSession, conversation: Conversation) -> bool:
-    """Ask whoever runs the conversation's answer to stop it (the trigger on answers tells them)."""
+async def request_stop(
+    db: AsyncSession, conversation: Conversation, *, mid: UUID | None = None
+) -> None:
+    """Ask whoever runs the conversation's answer (or only `mid`) to stop it: the trigger on answers
+    tells them.
+    """
     answer = await find_running(db, conversation)
-    if answer is None:
-        return False
-    answer.stop_requested_at = answer.stop_requested_at or utc_now()
-    return True
+    if answer is not None and mid in (None, answer.id):
+        answer.stop_requested_at = answer.stop_requested_at or utc_now()
 
 
 async def find_running(db: AsyncSession, conversation: Conversation) -> Answer | None:
@@ -142,6 +146,17 @@ async def live(db: AsyncSession, conversation: Conversation) -> LiveAnswer | Non
     if answer is None:
         return None
     return LiveAnswer(answer.id, answer.attempt, answer.frame_seq, answer.partial_text)
+
+
+async def overlooked(database: Database) -> list[tuple[UUID, UUID]]:
+    """(organisation, conversation) of questions that nobody answers: the process that stored one
+    died before it began, or could not begin. Nothing older than an hour.
+    """
+    now = utc_now()
+    times = {"since": now - OVERLOOKED_AGE_MAX, "before": now - OVERLOOKED_AGE_MIN}
+    async with database.transaction() as db:
+        query = text("select * from lookup.open_questions(:since, :before)")
+        return [(row.org_id, row.conversation_id) for row in await db.execute(query, times)]
 
 
 async def interrupt_stale(database: Database) -> int:
@@ -192,10 +207,30 @@ async def _end(
 async def _answered_rev(
     db: AsyncSession, conversation: Conversation, *, but: UUID | None = None
 ) -> int:
-    query = select(func.max(Answer.question_rev)).where(
-        Answer.org_id == conversation.org_id, Answer.conversation_id == conversation.id
+    """Up to which revision questions are settled: by a turn of the bot that said or ended
+    something, or by a person who had the conversation until then. `lookup.open_questions` says
+    the same.
+    """
+    here = Answer.org_id == conversation.org_id, Answer.conversation_id == conversation.id
+    silent = and_(Answer.status == "interrupted", Answer.partial_text == "")
+    by_bot = select(func.max(Answer.question_rev)).where(*here, not_(silent))
+    if but is not None:
+        by_bot = by_bot.where(Answer.id != but)
+    person_left = (
+        select(func.max(Handoff.ended_at))
+        .where(
+            Handoff.org_id == conversation.org_id,
+            Handoff.conversation_id == conversation.id,
+            Handoff.taken_at.is_not(None),
+        )
+        .scalar_subquery()
     )
-    return await db.scalar(query if but is None else query.where(Answer.id != but)) or 0
+    by_person = select(func.max(Message.rev)).where(
+        Message.org_id == conversation.org_id,
+        Message.conversation_id == conversation.id,
+        Message.created_at <= person_left,
+    )
+    return max(await db.scalar(by_bot) or 0, await db.scalar(by_person) or 0)
 
 
 async def _asked(

@@ -46,6 +46,11 @@ class Conversation(Base):
         UniqueConstraint("org_id", "visitor_id", "client_id"),
         CheckConstraint("kind in ('website')", name="kind"),
         Index("ix_conversations_inbox", "org_id", "updated_at", "id"),
+        Index(
+            "ix_conversations_last_message_at",
+            "last_message_at",
+            postgresql_where=text("closed_at is null"),
+        ),
     )
 
     org_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -119,6 +124,7 @@ class Handoff(Base):
             ["org_id", "taken_by_id"], ["staff_members.org_id", "staff_members.id"]
         ),
         CheckConstraint("(taken_at is null) = (taken_by_id is null)", name="taken"),
+        Index("ix_handoffs_conversation", "org_id", "conversation_id"),
         Index(
             "uq_handoffs_open",
             "org_id",

@@ -61,7 +61,8 @@ def checked_text(text: str, chars_max: int) -> str:
 
 def checked_client_id(client_id: str) -> str:
     """Invalid unless it is 8 to 64 plain characters (a UUID, say)."""
-    if not 8 <= len(client_id) <= CLIENT_ID_CHARS_MAX or not client_id.isascii():
+    plain = client_id.isascii() and client_id.isprintable()
+    if not plain or not 8 <= len(client_id) <= CLIENT_ID_CHARS_MAX:
         raise Invalid(
             "bad_client_id", "client_id is 8 to 64 plain characters, new for each message."
         )
@@ -173,6 +174,16 @@ async def since(
     if not internal:
         query = query.where(Message.visibility == Visibility.PUBLIC)
     return (await db.scalars(query.order_by(Message.rev).limit(PAGE))).all()
+
+
+async def public_rev(db: AsyncSession, conversation: Conversation) -> int:
+    """The highest revision that a visitor may know of; 0 when nothing was said."""
+    query = select(func.max(Message.rev)).where(
+        Message.org_id == conversation.org_id,
+        Message.conversation_id == conversation.id,
+        Message.visibility == Visibility.PUBLIC,
+    )
+    return await db.scalar(query) or 0
 
 
 async def recent(db: AsyncSession, conversation: Conversation, most: int) -> list[Message]:

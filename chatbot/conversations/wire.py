@@ -180,15 +180,16 @@ def visitor_handoff(handoff: Handoff | None, names: dict[UUID, str]) -> VisitorH
 
 
 def visitor_conversation(
-    conversation: Conversation, handoff: Handoff | None, names: dict[UUID, str]
+    conversation: Conversation, rev: int, handoff: Handoff | None, names: dict[UUID, str]
 ) -> VisitorConversation:
+    """`rev` is that of the last public message: a colleague's note must not show in it."""
     return VisitorConversation(
         id=conversation.id,
         state=state_of(conversation, handoff),
         handoff=visitor_handoff(handoff, names),
         created_at=conversation.created_at,
         last_message_at=conversation.last_message_at,
-        rev=conversation.rev,
+        rev=rev,
     )
 
 

@@ -2,6 +2,7 @@
 sites.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -10,7 +11,14 @@ import msgspec
 from litestar import Router, delete, get, post
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody, MultipartBody, SkipValidation
+from litestar.params import (
+    FromPath,
+    FromQuery,
+    JSONBody,
+    MultipartBody,
+    QueryParameter,
+    SkipValidation,
+)
 
 from chatbot.database import Database
 from chatbot.errors import TooLarge
@@ -18,6 +26,7 @@ from chatbot.jobs import INGEST, Jobs
 from chatbot.library import ingest
 from chatbot.orgs import sites
 from chatbot.settings import Settings
+from chatbot.staff.api import has_session
 from chatbot.staff.login import Staff, require
 from chatbot.staff.tables import Role
 from knowledge import index, search
@@ -29,6 +38,16 @@ FORM_OVERHEAD_BYTES = 65_536
 UPLOAD_BYTES_MAX = 20_000_000 + FORM_OVERHEAD_BYTES
 QUERY_CHARS_MAX = 1000
 HITS_MAX = 20
+ORD_MAX = 2**31 - 1
+
+AfterOrd = Annotated[int, QueryParameter(name="after", ge=-1, le=ORD_MAX)]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One file, in the form's field `file`."""
+
+    file: UploadFile
 
 
 class DocumentError(msgspec.Struct, frozen=True):
@@ -108,6 +127,7 @@ class SiteList(msgspec.Struct, frozen=True):
 @post(
     "/knowledge/documents",
     status_code=202,
+    guards=[has_session],
     request_max_body_size=UPLOAD_BYTES_MAX,
     operation_id="upload_document",
 )
@@ -116,10 +136,10 @@ async def upload_document(
     database: NamedDependency[Database],
     jobs: NamedDependency[Jobs],
     settings: NamedDependency[Settings],
-    data: MultipartBody[UploadFile],
+    data: MultipartBody[Upload],
 ) -> DocumentView:
     require(staff, Role.OWNER, Role.ADMIN)
-    body = await data.read()
+    body = await data.file.read()
     limits = settings.limits
     if len(body) > limits.upload_bytes_max:
         raise TooLarge(message=f"A document has at most {limits.upload_bytes_max:,} bytes.")
@@ -128,7 +148,7 @@ async def upload_document(
             db,
             jobs,
             staff.org_id,
-            name=data.filename,
+            name=data.file.filename,
             body=body,
             documents_max=limits.documents_max,
         )
@@ -186,7 +206,7 @@ async def list_passages(
     staff: NamedDependency[Staff],
     database: NamedDependency[Database],
     document_id: FromPath[UUID],
-    after: FromQuery[int] = -1,
+    after: AfterOrd = -1,
 ) -> PassagePage:
     async with database.transaction(staff.org_id, actor=staff.actor) as db:
         rows = await index.passages(db, staff.org_id, document_id, after_ord=after)

@@ -55,7 +55,12 @@ async def add(
     """Store a file and queue it, in this transaction. Raises our errors for what cannot be
     taken.
     """
-    count = await db.scalar(select(func.count()).where(Document.org_id == org_id)) or 0
+    count = (
+        await db.scalar(
+            select(func.count()).where(Document.org_id == org_id, Document.name != name)
+        )
+        or 0
+    )
     if count >= documents_max:
         raise Invalid(
             "too_many_documents", f"There are {count} documents already. Delete some first."

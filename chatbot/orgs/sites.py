@@ -104,7 +104,7 @@ async def get_site(db: AsyncSession, org_id: UUID, site_id: UUID) -> Site:
 
 async def site_by_key(database: Database, key: str) -> Site:
     """The site behind a public key; NotFound for an unknown one."""
-    if not key.isascii() or len(key) > KEY_CHARS_MAX:
+    if not (key.isascii() and key.isprintable()) or len(key) > KEY_CHARS_MAX:
         raise NotFound("unknown_site", "There is no site with this key. Copy the tag again.")
     async with database.transaction() as db:
         row = (

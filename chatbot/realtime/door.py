@@ -14,6 +14,7 @@ import structlog
 from socketio import AsyncNamespace
 from socketio.exceptions import ConnectionRefusedError as Refused
 from sqlalchemy import ARRAY, Text, bindparam, func, select
+from sqlalchemy.exc import DataError
 
 from chatbot.database import Database, utc_now
 from chatbot.errors import (
@@ -182,6 +183,9 @@ class Door(AsyncNamespace, Generic[P]):
             return envelope(error)
         except msgspec.ValidationError as error:
             return envelope(Invalid(message=f"{error}."))
+        except (DataError, UnicodeEncodeError):
+            message = "The event contains characters that cannot be stored."
+            return envelope(Invalid("bad_text", message))
         except TimeoutError:
             return envelope(Unavailable())
         except Exception:

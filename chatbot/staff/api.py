@@ -23,6 +23,7 @@ from chatbot.throttle import Throttle
 from chatbot.tokens import Tokens
 
 ORG_HEADER = "Chatbot-Org"
+FROM_ANYWHERE = 4  # times the limit: one account from many addresses, one address to many accounts
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -101,6 +102,13 @@ async def provide_staff(
     return await login.authenticate(database, tokens, cookie, slug, idle=idle)
 
 
+def has_session(connection: web.Connection, _handler: object) -> None:
+    """A guard for doors that take large bodies: nobody without a signed cookie gets to send one."""
+    settings, tokens = connection.app.state.settings, connection.app.state.tokens
+    cookie = connection.cookies.get(cookie_name(settings.public_url), "")
+    tokens.read(login.SESSION, cookie, age_max=login.SESSION_AGE)
+
+
 def check_same_origin(request: AnyRequest, settings: Settings) -> None:
     """Forbidden when another website's page makes the call (CSRF): its Origin is not ours."""
     origin = web.origin_of(request, settings.public_url)
@@ -121,11 +129,11 @@ async def log_in(
 ) -> Response[LoggedIn]:
     check_same_origin(request, settings)
     block = web.address_block(request.scope, settings.trusted_proxies)
-    most = settings.limits.logins_per_minute
-    await throttle.spend("login", block, data.email.lower(), per_minute=most)
-    account, value = await login.log_in(
-        database, passwords, tokens, data.email.strip(), data.password
-    )
+    email, most = data.email.strip().lower(), settings.limits.logins_per_minute
+    await throttle.spend("login", block, email, per_minute=most)
+    await throttle.spend("login to account", email, per_minute=most * FROM_ANYWHERE)
+    await throttle.spend("login from block", block, per_minute=most * FROM_ANYWHERE)
+    account, value = await login.log_in(database, passwords, tokens, email, data.password)
     body = LoggedIn(_account(account), await _orgs(database, account.id))
     return Response(body, cookies=[_cookie(settings, value, login.SESSION_AGE)])
 

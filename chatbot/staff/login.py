@@ -1,7 +1,8 @@
 """Who works here: invitations by command, passwords, log-in sessions, the token for a socket."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.database import Database, new_id, utc_now
-from chatbot.errors import Conflict, Forbidden, Invalid, NotFound, NotSignedIn
+from chatbot.errors import Conflict, Forbidden, Invalid, NotFound, NotSignedIn, TooMany
 from chatbot.orgs.sites import get_org
 from chatbot.orgs.tables import Org
 from chatbot.staff.tables import Account, Role, StaffMember, StaffSession
@@ -23,6 +24,8 @@ SOCKET = "staff-socket.v1"
 SOCKET_TOKEN_AGE = timedelta(seconds=60)
 SESSION_AGE = timedelta(days=30)
 SEEN_EVERY = timedelta(minutes=1)
+HASHES_AT_ONCE = 2
+WAITING_MAX = 50
 PASSWORD_CHARS = (10, 200)
 EMAIL_CHARS_MAX = 254
 NAME_CHARS_MAX = 80
@@ -58,20 +61,33 @@ class Passwords:
     """Hashes two at a time, in threads: a burst of log-ins cannot starve everybody else."""
 
     def __init__(self) -> None:
-        self._turns = asyncio.Semaphore(2)
+        self._turns = asyncio.Semaphore(HASHES_AT_ONCE)
+        self._waiting = 0
 
     async def hash(self, password: str) -> str:
         if not PASSWORD_CHARS[0] <= len(password) <= PASSWORD_CHARS[1]:
             low, high = PASSWORD_CHARS
             raise Invalid("bad_password", f"A password has {low} to {high} characters.")
-        async with self._turns:
+        async with self._turn():
             return await asyncio.to_thread(_HASHER.hash, password)
 
     async def matches(self, hashed: str | None, password: str) -> bool:
         """Whether it is the one; an absent hash takes as long as a wrong password."""
-        async with self._turns:
+        async with self._turn():
             right = await asyncio.to_thread(_verify, hashed or _NOBODY, password)
         return right and hashed is not None
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
+        """A place at the hashing; TooMany when the line is too long to be worth waiting in."""
+        if self._waiting >= WAITING_MAX:
+            raise TooMany("busy", "Many people log in right now. Try again.", retry_after_s=5)
+        self._waiting += 1
+        try:
+            async with self._turns:
+                yield
+        finally:
+            self._waiting -= 1
 
 
 def _verify(hashed: str, password: str) -> bool:

@@ -18,6 +18,7 @@ from chatbot.visitors.tables import VisitorRecord, VisitorSession
 
 PURPOSE = "visitor-session.v1"
 SEEN_EVERY = timedelta(minutes=1)
+RENEWAL_GRACE = timedelta(minutes=1)
 LOCALE_CHARS_MAX = 35
 
 
@@ -76,19 +77,24 @@ async def issue(
 
 
 async def renew(db: AsyncSession, tokens: Tokens, visitor: Visitor) -> tuple[VisitorSession, str]:
-    """A fresh session for the same visitor; the old one ends now."""
+    """A fresh session for the same visitor; the old one ends now, but can be renewed once more
+    within a minute, because the reply may be lost on its way.
+    """
     record = await db.get_one(VisitorRecord, (visitor.org_id, visitor.visitor_id))
-    await revoke(db, visitor.org_id, visitor.session_id)
-    return await _add_session(db, tokens, record, visitor.origin)
+    fresh, token = await _add_session(db, tokens, record, visitor.origin)
+    await revoke(db, visitor.org_id, visitor.session_id, renewed_as=fresh.id)
+    return fresh, token
 
 
-async def revoke(db: AsyncSession, org_id: UUID, session_id: UUID) -> None:
+async def revoke(
+    db: AsyncSession, org_id: UUID, session_id: UUID, *, renewed_as: UUID | None = None
+) -> None:
     """End a session; its sockets close, its token is worth nothing."""
     own = VisitorSession.org_id == org_id, VisitorSession.id == session_id
     await db.execute(
         update(VisitorSession)
         .where(*own, VisitorSession.revoked_at.is_(None))
-        .values(revoked_at=utc_now())
+        .values(revoked_at=utc_now(), renewed_as=renewed_as)
     )
 
 
@@ -138,10 +144,17 @@ async def verified(
     session: VisitorSession,
     origin: str | None,
     lifetime: Lifetime,
+    *,
+    to_renew: bool = False,
 ) -> Visitor:
-    """The visitor of a session that is live and used from its own origin."""
+    """The visitor of a session that is live and used from its own origin; `to_renew` also takes one
+    that was renewed a moment ago.
+    """
     now = tokens.now()
-    dead = session.revoked_at is not None or now - session.last_seen_at > lifetime.idle
+    revoked = session.revoked_at is not None
+    if to_renew and session.revoked_at is not None and session.renewed_as is not None:
+        revoked = now - session.revoked_at > RENEWAL_GRACE
+    dead = revoked or now - session.last_seen_at > lifetime.idle
     if dead or (origin is not None and origin != session.origin):
         raise NotSignedIn
     if now - session.last_seen_at > SEEN_EVERY:

@@ -52,3 +52,4 @@ class VisitorSession(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     last_seen_at: Mapped[datetime] = mapped_column(default=utc_now)
     revoked_at: Mapped[datetime | None]
+    renewed_as: Mapped[UUID | None]

@@ -49,12 +49,17 @@ grant select on alembic_version to chatbot_app;
 create schema lookup;
 grant usage on schema lookup to chatbot_app;
 grant usage, create on schema lookup to chatbot_lookup;
-grant select on orgs, sites, accounts, staff_members, answers to chatbot_lookup;
+grant select on
+  orgs, sites, accounts, staff_members, answers, conversations, messages, handoffs
+to chatbot_lookup;
 create policy lookup on orgs for select to chatbot_lookup using (true);
 create policy lookup on sites for select to chatbot_lookup using (true);
 create policy lookup on accounts for select to chatbot_lookup using (true);
 create policy lookup on staff_members for select to chatbot_lookup using (true);
 create policy lookup on answers for select to chatbot_lookup using (true);
+create policy lookup on conversations for select to chatbot_lookup using (true);
+create policy lookup on messages for select to chatbot_lookup using (true);
+create policy lookup on handoffs for select to chatbot_lookup using (true);
 
 create function lookup.site_by_key(wanted text) returns table (org_id uuid, site_id uuid)
   language sql stable security definer set search_path = pg_catalog, public
@@ -82,6 +87,36 @@ create function lookup.stale_answers(older_than timestamptz)
   language sql stable security definer set search_path = pg_catalog, public
   as $$ select org_id, id from public.answers
         where status = 'running' and heartbeat_at < older_than order by heartbeat_at limit 1000 $$;
+
+-- Conversations in which a visitor's question was settled neither by a turn of the bot nor by a person.
+-- `turns._answered_rev` says the same of one conversation.
+create function lookup.open_questions(since timestamptz, before timestamptz)
+  returns table (org_id uuid, conversation_id uuid)
+  language sql stable security definer set search_path = pg_catalog, public
+  as $$
+    select c.org_id, c.id
+    from public.conversations c
+    where c.closed_at is null and c.last_message_at >= since and c.last_message_at < before
+      and not exists (
+        select from public.answers a
+        where a.org_id = c.org_id and a.conversation_id = c.id and a.status = 'running')
+      and not exists (
+        select from public.handoffs h
+        where h.org_id = c.org_id and h.conversation_id = c.id
+          and h.ended_at is null and h.taken_at is not null)
+      and exists (
+        select from public.messages m
+        where m.org_id = c.org_id and m.conversation_id = c.id and m.author_kind = 'visitor'
+          and m.rev > coalesce((
+            select max(a.question_rev) from public.answers a
+            where a.org_id = c.org_id and a.conversation_id = c.id
+              and not (a.status = 'interrupted' and a.partial_text = '')), 0)
+          and m.created_at > coalesce((
+            select max(h.ended_at) from public.handoffs h
+            where h.org_id = c.org_id and h.conversation_id = c.id and h.taken_at is not null),
+            '-infinity'))
+    order by c.last_message_at limit 100
+  $$;
 
 do $$
 declare

@@ -96,6 +96,8 @@ CREATE TABLE conversations (
 
 CREATE INDEX ix_conversations_inbox ON conversations (org_id, updated_at, id);
 
+CREATE INDEX ix_conversations_last_message_at ON conversations (last_message_at) WHERE closed_at is null;
+
 CREATE TABLE visitor_sessions (
   org_id UUID NOT NULL,
   id UUID NOT NULL,
@@ -106,6 +108,7 @@ CREATE TABLE visitor_sessions (
   created_at TIMESTAMP WITH TIME ZONE NOT NULL,
   last_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
   revoked_at TIMESTAMP WITH TIME ZONE,
+  renewed_as UUID,
   CONSTRAINT pk_visitor_sessions PRIMARY KEY (org_id, id),
   CONSTRAINT uq_visitor_sessions_org_id_secret_hash UNIQUE (org_id, secret_hash),
   CONSTRAINT fk_visitor_sessions_org_id_visitor_id FOREIGN KEY(org_id, visitor_id) REFERENCES visitors (org_id, id) ON DELETE CASCADE,
@@ -135,6 +138,8 @@ CREATE TABLE answers (
 );
 
 CREATE UNIQUE INDEX uq_answers_running ON answers (org_id, conversation_id) WHERE status = 'running';
+
+CREATE INDEX ix_answers_conversation ON answers (org_id, conversation_id);
 
 CREATE INDEX ix_answers_heartbeat ON answers (heartbeat_at) WHERE status = 'running';
 
@@ -185,6 +190,8 @@ CREATE TABLE handoffs (
 );
 
 CREATE UNIQUE INDEX uq_handoffs_open ON handoffs (org_id, conversation_id) WHERE ended_at is null;
+
+CREATE INDEX ix_handoffs_conversation ON handoffs (org_id, conversation_id);
 
 CREATE TABLE documents (
   org_id UUID NOT NULL,

@@ -857,6 +857,11 @@ export interface components {
         Unsubscribe: {
             topics: string[];
         };
+        /** Upload */
+        Upload: {
+            /** Format: binary */
+            file: string;
+        };
         /**
          * View
          * @default all
@@ -1218,10 +1223,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "multipart/form-data": {
-                    /** Format: binary */
-                    file?: string;
-                };
+                "multipart/form-data": components["schemas"]["Upload"];
             };
         };
         responses: {

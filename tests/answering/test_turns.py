@@ -1,0 +1,254 @@
+"""Turns end exactly once, and no question is lost, whatever dies or breaks meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, update
+
+from chatbot.answering import answers, turns
+from chatbot.answering.model import Usage
+from chatbot.answering.prompt import Prompt
+from chatbot.answering.tables import Answer
+from chatbot.conversations import transcript
+from chatbot.conversations.tables import AuthorKind, Conversation
+from chatbot.conversations.transcript import Said
+from chatbot.database import new_id, utc_now
+from tests import live
+from tests.conftest import Cluster, copy_of
+from tests.journeys.texts import HANDBOOK, upload
+
+QUESTION = "How long is the warranty on a kettle?"
+LONG_AGO = timedelta(seconds=30)
+
+
+class Script:
+    """A model that says what it is told, waits when told to, and remembers what it was asked."""
+
+    name = "script"
+
+    def __init__(self, *words: str) -> None:
+        self.words = words or ("It lasts ", "36 months ", "[1].")
+        self.asked: list[Prompt] = []
+        self.may_speak = asyncio.Event()
+        self.may_speak.set()
+
+    async def stream(self, prompt: Prompt) -> AsyncIterator[str | Usage]:
+        self.asked.append(prompt)
+        for word in self.words:
+            await self.may_speak.wait()
+            yield word
+            await asyncio.sleep(0.005)
+
+
+async def said(running: live.Live, company: live.Company, visitor: live.Person, text: str) -> str:
+    """A stored question whose process died before it began: nobody was told of it."""
+    talk = await visitor.begin()
+    async with running.database.transaction(company.org_id) as db:
+        conversation = await transcript.lock(db, company.org_id, UUID(talk))
+        message = Said(AuthorKind.VISITOR, text, "Visitor", author_id=UUID(visitor.id))
+        await transcript.say(db, conversation, message)
+        conversation.last_message_at = utc_now() - LONG_AGO
+    return talk
+
+
+async def leave_running(running: live.Live, company: live.Company, talk: str, text: str) -> None:
+    """The row of a turn whose process was killed."""
+    async with running.database.transaction(company.org_id) as db:
+        conversation = await transcript.lock(db, company.org_id, UUID(talk))
+        answer = Answer(
+            org_id=company.org_id,
+            id=new_id(),
+            conversation_id=conversation.id,
+            question_rev=conversation.rev,
+            model="dead",
+            partial_text=text,
+            heartbeat_at=utc_now() - LONG_AGO,
+        )
+        db.add(answer)
+
+
+@pytest.fixture
+def quick_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "SWEEP_S", 0.1)
+
+
+@pytest.mark.usefixtures("quick_sweeps")
+async def test_a_question_that_nobody_took_up_is_answered(cluster: Cluster) -> None:
+    with copy_of(cluster) as urls:
+        async with live.running(urls.app) as running:
+            alder = await live.company(running, "alder")
+            await upload(running, alder, "handbook.md", HANDBOOK)
+            async with live.visitor(running, alder) as visitor:
+                await said(running, alder, visitor, QUESTION)
+                text, end = await visitor.answer()
+
+    assert end["status"] == "complete"
+    assert "36 months" in text
+
+
+@pytest.mark.usefixtures("quick_sweeps")
+@pytest.mark.parametrize("partial", ["", "It lasts"])
+async def test_the_turn_of_a_dead_process_ends_and_the_next_question_is_answered(
+    cluster: Cluster, partial: str
+) -> None:
+    with copy_of(cluster) as urls:
+        async with live.running(urls.app) as running:
+            alder = await live.company(running, "alder")
+            await upload(running, alder, "handbook.md", HANDBOOK)
+            async with live.visitor(running, alder) as visitor:
+                talk = await said(running, alder, visitor, "Who made it?")
+                await leave_running(running, alder, talk, partial)
+                await visitor.emit("send", live.question(QUESTION, talk))
+                await make_old(running, alder)
+                text, _ = await visitor.answer()
+                found = await visitor.get(f"/visitor/conversations/{talk}/messages")
+
+    assert "36 months" in text
+    statuses = [item["status"] for item in found["items"] if item["author"]["kind"] == "assistant"]
+    assert statuses == (["interrupted", "complete"] if partial else ["complete"])
+
+
+async def make_old(running: live.Live, company: live.Company) -> None:
+    async with running.database.transaction(company.org_id) as db:
+        await db.execute(update(Conversation).values(last_message_at=utc_now() - LONG_AGO))
+
+
+async def test_a_stop_that_names_an_older_answer_stops_nothing(cluster: Cluster) -> None:
+    model = Script(*["word "] * 40)
+    with copy_of(cluster) as urls:
+        async with live.running(urls.app, model=model) as running:
+            alder = await live.company(running, "alder")
+            await upload(running, alder, "handbook.md", HANDBOOK)
+            async with live.visitor(running, alder) as visitor:
+                talk = await visitor.begin()
+                await visitor.emit("send", live.question(QUESTION, talk))
+                _, first = await visitor.answer()
+                await visitor.emit("send", live.question(QUESTION, talk))
+                await visitor.hear("answer.delta")
+                stopped = await visitor.emit("stop", {"mid": first["mid"]})
+                second = await visitor.hear("answer.end")
+
+    assert stopped == {}
+    assert second["status"] == "complete"
+
+
+async def test_what_a_person_answered_is_not_asked_of_the_bot_again(cluster: Cluster) -> None:
+    model = Script()
+    with copy_of(cluster) as urls:
+        async with live.running(urls.app, model=model) as running:
+            alder = await live.company(running, "alder")
+            await upload(running, alder, "handbook.md", HANDBOOK)
+            async with (
+                live.visitor(running, alder) as visitor,
+                live.colleague(running, alder) as ana,
+            ):
+                talk = await visitor.begin()
+                await visitor.post(f"/visitor/conversations/{talk}/handoff", {})
+                await ana.post(f"/conversations/{talk}/handoff/take")
+                await visitor.emit("send", live.question("Can you call me?", talk))
+                reply = {"client_id": new_id().hex, "text": "I will.", "visibility": "public"}
+                await ana.post(f"/conversations/{talk}/messages", reply)
+                await ana.post(f"/conversations/{talk}/handoff/release")
+                await visitor.emit("send", live.question(QUESTION, talk))
+                await visitor.answer()
+
+    (prompt,) = model.asked
+    assert prompt.question == QUESTION
+    assert [turn.text for turn in prompt.history] == ["Can you call me?", "I will."]
+
+
+async def test_a_closed_conversation_gets_no_more_words_of_the_bot(cluster: Cluster) -> None:
+    model = Script(*["word "] * 200)
+    with copy_of(cluster) as urls:
+        async with live.running(urls.app, model=model) as running:
+            alder = await live.company(running, "alder")
+            await upload(running, alder, "handbook.md", HANDBOOK)
+            async with (
+                live.visitor(running, alder) as visitor,
+                live.colleague(running, alder) as ana,
+            ):
+                talk = await visitor.begin()
+                await visitor.emit("send", live.question(QUESTION, talk))
+                await visitor.hear("answer.delta")
+                await ana.post(f"/conversations/{talk}/close")
+                end = await visitor.hear("answer.end")
+                found = await visitor.get(f"/visitor/conversations/{talk}/messages")
+
+    assert end["status"] == "withdrawn"
+    assert [item["author"]["kind"] for item in found["items"]] == ["visitor", "system"]
+
+
+async def test_what_cannot_be_stored_is_left_out_of_an_answer(cluster: Cluster) -> None:
+    model = Script("It lasts\0 ", "36 months [1].")
+    with copy_of(cluster) as urls:
+        async with live.running(urls.app, model=model) as running:
+            alder = await live.company(running, "alder")
+            await upload(running, alder, "handbook.md", HANDBOOK)
+            async with live.visitor(running, alder) as visitor:
+                talk = await visitor.begin()
+                await visitor.emit("send", live.question(QUESTION, talk))
+                text, end = await visitor.answer()
+
+    assert (text, end["status"]) == ("It lasts 36 months [1].", "complete")
+
+
+async def test_one_failed_checkpoint_does_not_end_an_answer(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken: list[str] = []
+
+    async def break_once(*given: object) -> None:
+        broken.append("checkpoint")
+        raise ConnectionError
+
+    monkeypatch.setattr(answers, "CHECKPOINT_S", 0.05)
+    monkeypatch.setattr(turns, "checkpoint", break_once)
+    model = Script(*["word "] * 60)
+    with copy_of(cluster) as urls:
+        async with live.running(urls.app, model=model) as running:
+            alder = await live.company(running, "alder")
+            await upload(running, alder, "handbook.md", HANDBOOK)
+            async with live.visitor(running, alder) as visitor:
+                talk = await visitor.begin()
+                await visitor.emit("send", live.question(QUESTION, talk))
+                text, end = await visitor.answer()
+
+    assert len(broken) > 1
+    assert end["status"] == "complete"
+    assert text == "word " * 60
+
+
+async def test_a_question_before_the_first_word_is_answered_together_with_the_first(
+    cluster: Cluster,
+) -> None:
+    model = Script()
+    model.may_speak.clear()
+    with copy_of(cluster) as urls:
+        async with live.running(urls.app, model=model) as running:
+            alder = await live.company(running, "alder")
+            await upload(running, alder, "handbook.md", HANDBOOK)
+            async with live.visitor(running, alder) as visitor:
+                talk = await visitor.begin()
+                await visitor.emit("send", live.question(QUESTION, talk))
+                await until(lambda: len(model.asked) == 1)
+                await visitor.emit("send", live.question("And on its lid?", talk))
+                await until(lambda: len(model.asked) == 2)
+                model.may_speak.set()
+                end = await visitor.hear("answer.end")
+                found = await visitor.get(f"/visitor/conversations/{talk}/messages")
+                async with running.database.transaction(alder.org_id) as db:
+                    rows = (await db.scalars(select(Answer))).all()
+
+    assert model.asked[1].question == f"{QUESTION}\nAnd on its lid?"
+    assert (end["attempt"], end["status"]) == (2, "complete")
+    assert [item["author"]["kind"] for item in found["items"]] == ["visitor"] * 2 + ["assistant"]
+    assert [row.attempt for row in rows] == [2]
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110 - a model has no event for being asked
+            await asyncio.sleep(0.01)
