@@ -31,9 +31,10 @@ check: .make/dev .make/npm-widget .make/npm-console .make/wire.gen.ts ## formatt
 	npm --prefix console run check
 	@cmp -s .make/wire.gen.ts widget/src/wire.gen.ts || { echo "widget/src/wire.gen.ts is behind the API: run 'make types'"; exit 1; }
 
-fix: .make/dev ## format, and mend what the linter can
+fix: .make/dev .make/npm-widget ## format, and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	npm --prefix widget run fix
 
 bench: .make/dev build ## every benchmark, short, beside its peer
 	@for each in search ingest answer signals size; do $(BIN)/python -m benchmarks.$$each $(ARGS) || exit 1; done

@@ -10,13 +10,12 @@ alone.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import aiohttp
 import click
 import socketio
-import uvicorn
 import uvloop
 
 from benchmarks.corpus import Writer
@@ -27,7 +26,7 @@ from chatbot.app import Service
 from chatbot.database import Database, new_id
 from chatbot.orgs import sites
 from chatbot.orgs.tables import Org, Site
-from chatbot.serving import bind
+from chatbot.serving import WebServer, bind
 from chatbot.settings import Limits, Settings
 from knowledge.embed import LocalEmbedder
 
@@ -79,9 +78,7 @@ async def serving(database: Database) -> AsyncGenerator[str]:
         database_url=database.url, secret_keys=(SECRET,), public_url=url, limits=LIMITS
     )
     service = Service(settings, run_jobs=False)
-    server = _Server(
-        uvicorn.Config(service.asgi, lifespan="on", log_config=None, ws_per_message_deflate=False)
-    )
+    server = WebServer(service.asgi)
     running = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
@@ -90,12 +87,6 @@ async def serving(database: Database) -> AsyncGenerator[str]:
     finally:
         server.should_exit = True
         await running
-
-
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
 
 
 async def _ask(url: str, key: str, asked: list[str]) -> tuple[list[float], list[float]]:

@@ -118,14 +118,14 @@ class Service:
             await self.model.close()
         await self.database.close()
 
-    def _heard(self, _org_id: UUID, signal: Signal) -> None:
+    def _heard(self, org_id: UUID, signal: Signal) -> None:
         """A signal of any process: stops and takeovers reach the answer that runs in this one."""
         match signal.event:
             case topics.ANSWER_STOP:
                 mid = UUID(signal.ids["answer_id"])
-                self.answers.stop(_org_id, UUID(signal.ids["conversation_id"]), mid)
+                self.answers.stop(org_id, UUID(signal.ids["conversation_id"]), mid)
             case topics.HANDOFF_TAKEN:
-                self.answers.withdraw(_org_id, UUID(signal.ids["conversation_id"]))
+                self.answers.withdraw(org_id, UUID(signal.ids["conversation_id"]))
             case _:
                 pass
 

@@ -11,9 +11,9 @@ import click
 import uvloop
 from rich.console import Console
 
-from chatbot import demo, doctor, embedded, serving, terminal, web
+from chatbot import demo, doctor, embedded, logs, serving, terminal
 from chatbot.answering import evidence
-from chatbot.answering.writing import Draft, Writing
+from chatbot.answering.writing import Writing
 from chatbot.app import Service, embedder_of, model_of, openapi_schema
 from chatbot.database import Database
 from chatbot.errors import ChatbotError, StartupError
@@ -26,7 +26,7 @@ from migrations import run
 
 LOOPBACK = "127.0.0.1"
 CONNECTIONS = 5
-_EMBEDDED_OWNER = "chatbot: the embedded database is migrated at every start; nothing to do."
+_NOTHING_TO_MIGRATE = "chatbot: the embedded database is migrated at every start; nothing to do."
 
 data_dir_option = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="The embedded database's folder."
@@ -100,9 +100,11 @@ def worker(data_dir: Path | None) -> None:
 
     async def work(found: Settings) -> None:
         service = Service(found)
-        await service.start()
-        await serving.until_told_to_leave()
-        await service.stop()
+        await service.jobs.start(service.ingestion.resume)
+        try:
+            await serving.until_told_to_leave()
+        finally:
+            await service.stop()
 
     with serving.ready(_settings(data_dir)) as found:
         _run(work(found))
@@ -113,7 +115,7 @@ def migrate() -> None:
     """Bring CHATBOT_DATABASE_OWNER_URL's database to the newest schema."""
     settings = Settings.from_env()
     if not settings.database_url:
-        click.echo(_EMBEDDED_OWNER)
+        click.echo(_NOTHING_TO_MIGRATE)
         return
     if not settings.database_owner_url:
         raise StartupError(
@@ -273,7 +275,7 @@ def ingest(paths: tuple[Path, ...], org: str, data_dir: Path | None) -> None:
             await sites.get_org_id(database, org),
             files,
             console=console,
-            documents_max=settings.limits.documents_max,
+            limits=settings.limits,
         )
 
     results = _with_database(data_dir, put)
@@ -300,7 +302,7 @@ def ask(question: str, org: str, show_passages: bool, data_dir: Path | None) -> 
             found = await evidence.gather(database, embedder, org_id, question)
             terminal.show_passages(found, console)
         writing = Writing(database, embedder, model_of(settings))
-        await terminal.answer(writing, org_id, question, console, Draft())
+        await terminal.answer(writing, org_id, question, console)
 
     _with_database(data_dir, answer)
 
@@ -322,7 +324,7 @@ Ctrl+C ends it.
 
 def _settings(data_dir: Path | None) -> Settings:
     settings = Settings.from_env()
-    web.set_up_logs(settings.log_level)
+    logs.set_up(settings.log_level)
     return settings if data_dir is None else replace(settings, data_dir=data_dir)
 
 

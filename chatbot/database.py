@@ -63,7 +63,7 @@ def utc_now() -> datetime:
 class Database:
     """One pool of connections as the run-time role; every transaction names whose it is."""
 
-    def __init__(self, url: str, *, connections: int = 20) -> None:
+    def __init__(self, url: str, *, connections: int) -> None:
         self.url = url
         self.engine: AsyncEngine = create_async_engine(
             make_url(url).set(drivername="postgresql+psycopg"),

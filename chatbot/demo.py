@@ -61,10 +61,8 @@ async def prepare(service: Service, data_dir: Path, demo_port: int) -> Demo:
     async with database.transaction(org_id, actor="system") as db:
         site = await _site(db, org_id, demo_port)
         for name, path in docs():
-            most = service.settings.limits.documents_max
-            await ingest.add(
-                db, service.jobs, org_id, name=name, body=path.read_bytes(), documents_max=most
-            )
+            body, limits = path.read_bytes(), service.settings.limits
+            await ingest.add(db, service.jobs, org_id, name=name, body=body, limits=limits)
         tag = sites.tag(site, service.settings.public_url)
     return Demo(password, tag)
 

@@ -64,16 +64,36 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
+        code = "port_refused" if isinstance(error, PermissionError) else "port_taken"
         raise StartupError(
-            f"port_taken: {host}:{port} cannot be had ({error.strerror})."
-            " Choose another with --port."
+            f"{code}: {host}:{port} cannot be had ({error.strerror}). Choose another with --port."
         ) from error
     listener.setblocking(False)
     return listener
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to `serve`, which may run two of these."""
+class WebServer(uvicorn.Server):
+    """One app on one socket, as we run it everywhere; leaves signals to `serve`, which may run
+    two.
+    """
+
+    def __init__(self, app: Any, *, shutdown_s: int = SHUTDOWN_S) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                ws="websockets-sansio",
+                ws_max_size=WS_MESSAGE_BYTES_MAX,
+                ws_per_message_deflate=False,
+                ws_ping_interval=None,  # Engine.IO has a heartbeat of its own
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=shutdown_s,
+            )
+        )
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -84,7 +104,7 @@ async def serve(apps: Sequence[tuple[Any, socket.socket]]) -> None:
     """Run each app on its socket until SIGINT or SIGTERM; then let what runs end, bounded in
     time.
     """
-    servers = [_Server(_config(app)) for app, _ in apps]
+    servers = [WebServer(app) for app, _ in apps]
 
     def leave() -> None:
         for server in servers:
@@ -112,20 +132,3 @@ def _on_signals(leave: Callable[[], None]) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(name, leave)
-
-
-def _config(app: Any) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        ws="websockets-sansio",
-        ws_max_size=WS_MESSAGE_BYTES_MAX,
-        ws_per_message_deflate=False,
-        ws_ping_interval=None,  # Engine.IO has a heartbeat of its own
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-    )

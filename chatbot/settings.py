@@ -11,6 +11,8 @@ from chatbot.errors import StartupError
 PREFIX = "CHATBOT_"
 LIMIT_PREFIX = "CHATBOT_LIMIT_"
 SECRET_LENGTH_MIN = 32
+SECRET_LETTERS_MIN = 8
+UPLOAD_BYTES_MAX = 20 * 1024 * 1024  # what the knowledge base stores of one file
 
 
 def _help(text: str) -> dict[str, str]:
@@ -25,7 +27,9 @@ class Limits:
 
     message_chars_max: int = field(default=4000, metadata=_help("longest message"))
     body_bytes_max: int = field(default=65_536, metadata=_help("largest JSON body"))
-    upload_bytes_max: int = field(default=20_000_000, metadata=_help("largest document"))
+    upload_bytes_max: int = field(
+        default=20_000_000, metadata=_help("largest document, at most 20 MiB")
+    )
     documents_max: int = field(default=10_000, metadata=_help("documents of one organisation"))
     sessions_per_minute: int = field(
         default=60, metadata=_help("new visitor sessions per address block and minute")
@@ -138,10 +142,11 @@ def _read(setting: "Field[Any]", value: str) -> Any:
 
 def _checked_secrets(keys: tuple[str, ...]) -> tuple[str, ...]:
     for key in keys:
-        if len(key) < SECRET_LENGTH_MIN or len(set(key)) < 8:
+        if len(key) < SECRET_LENGTH_MIN or len(set(key)) < SECRET_LETTERS_MIN:
             raise StartupError(
                 "weak_secret: every key in CHATBOT_SECRET_KEYS needs at least "
-                f"{SECRET_LENGTH_MIN} characters. Make one with: openssl rand -base64 48"
+                f"{SECRET_LENGTH_MIN} characters, {SECRET_LETTERS_MIN} of them different."
+                " Make one with: openssl rand -base64 48"
             )
     return keys
 
@@ -155,6 +160,8 @@ def _limits(env: Mapping[str, str]) -> Limits:
         if not env[name].isdecimal() or int(env[name]) == 0:
             raise StartupError(f"bad_setting: {name} must be a whole number above zero.")
         values[each.name] = int(env[name])
+    if values.get("upload_bytes_max", 0) > UPLOAD_BYTES_MAX:
+        raise StartupError(f"bad_setting: a document has at most {UPLOAD_BYTES_MAX:,} bytes.")
     return Limits(**values)
 
 

@@ -21,6 +21,7 @@ from chatbot.answering.writing import Draft, Writing
 from chatbot.database import Database, new_id
 from chatbot.errors import ChatbotError, Invalid, StartupError
 from chatbot.library import ingest
+from chatbot.settings import Limits
 from knowledge.embed import Embedder
 from knowledge.ingest import ingest_next
 from knowledge.tables import Document, Status
@@ -78,7 +79,7 @@ async def ingest_files(
     files: Sequence[tuple[str, Path]],
     *,
     console: Console,
-    documents_max: int,
+    limits: Limits,
 ) -> list[Result]:
     """Put files into the knowledge base and wait until each is ready or failed."""
     results: list[Result] = []
@@ -90,7 +91,7 @@ async def ingest_files(
                 body = await asyncio.to_thread(_read, path)
                 async with database.transaction(org_id, actor="system") as db:
                     document = await ingest.add(
-                        db, queue, org_id, name=name, body=body, documents_max=documents_max
+                        db, queue, org_id, name=name, body=body, limits=limits
                     )
                 waiting.add(document.id)
             except ChatbotError as error:
@@ -117,10 +118,9 @@ async def ingest_files(
     return results
 
 
-async def answer(
-    writing: Writing, org_id: UUID, question: str, console: Console, draft: Draft
-) -> str:
+async def answer(writing: Writing, org_id: UUID, question: str, console: Console) -> None:
     """Stream one answer to the terminal, its sources below."""
+    draft = Draft()
     asked = Asked(
         org_id=org_id,
         conversation_id=new_id(),
@@ -130,9 +130,7 @@ async def answer(
         earlier_questions=(),
         history=(),
     )
-    text = ""
     async for piece in writing.pieces(asked, draft):
-        text += piece
         console.print(piece, end="", markup=False, highlight=False, soft_wrap=True)
     console.print()
     for source in draft.citations.sources(draft.quotes):
@@ -140,7 +138,6 @@ async def answer(
         heading = f" — {source.heading}" if source.heading else ""
         line = f"[{source.n}] {source.title}{page}{heading}"
         console.print(line, style="dim", markup=False, highlight=False)
-    return text
 
 
 def show_passages(found: evidence.Evidence, console: Console) -> None:

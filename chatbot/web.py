@@ -1,9 +1,8 @@
-"""What every HTTP door shares: whose browser it is, CORS by site, body sizes, one shape of
+"""What every HTTP door shares: whose browser it is, CORS by site, one shape of
 error.
 """
 
 import ipaddress
-import logging
 from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
@@ -15,7 +14,6 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from structlog.tracebacks import ExceptionDictTransformer
 
 from chatbot.errors import ChatbotError, Invalid, Unavailable, envelope
 from chatbot.orgs import origins
@@ -156,26 +154,6 @@ EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
     RecursionError: unreadable,
     Exception: unexpected_error,
 }
-
-
-def set_up_logs(level: str) -> None:
-    """JSON lines of allow-listed fields; the sockets' own loggers print what visitors say:
-    never.
-    """
-    for name in ("socketio", "engineio", "procrastinate", "httpx", "openai", "aiohttp"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[level.upper()]
-        ),
-    )
 
 
 def _reply(error: ChatbotError, headers: dict[str, str] | None = None) -> Response[Any]:

@@ -1,5 +1,6 @@
 """Bring a database to the newest schema, and tell how far it is."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -16,12 +17,12 @@ ONE_AT_A_TIME = 7_301_126  # a number of our own among the database's advisory l
 
 def upgrade(owner_url: str) -> None:
     """Run every migration that `owner_url`'s database lacks; each in a transaction of its own."""
-    _alembic(owner_url, "upgrade")
+    _alembic(owner_url, lambda config: command.upgrade(config, "head"))
 
 
 def check(owner_url: str) -> None:
     """Raise alembic's CommandError when the models and the schema differ."""
-    _alembic(owner_url, "check")
+    _alembic(owner_url, command.check)
 
 
 def head() -> str:
@@ -39,7 +40,7 @@ def current(url: str) -> str | None:
         engine.dispose()
 
 
-def _alembic(owner_url: str, verb: str) -> None:
+def _alembic(owner_url: str, work: Callable[[Config], None]) -> None:
     engine = _engine(owner_url)
     config = Config()
     config.set_main_option("script_location", str(HERE))
@@ -49,11 +50,7 @@ def _alembic(owner_url: str, verb: str) -> None:
             # Two starters at once: the second waits, then finds nothing left to do.
             connection.execute(text(f"select pg_advisory_lock({ONE_AT_A_TIME})"))
             connection.commit()
-            match verb:
-                case "upgrade":
-                    command.upgrade(config, "head")
-                case _:
-                    command.check(config)
+            work(config)
     finally:
         engine.dispose()
 

@@ -4,20 +4,19 @@ import asyncio
 import contextlib
 import io
 import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import aiohttp
 import socketio
-import uvicorn
 
 from chatbot.answering.model import Model
 from chatbot.app import Service
 from chatbot.database import Database, new_id
 from chatbot.orgs import sites
-from chatbot.serving import WS_MESSAGE_BYTES_MAX
+from chatbot.serving import WebServer
 from chatbot.settings import Limits, Settings
 from chatbot.staff import login
 from chatbot.staff.tables import Role
@@ -50,12 +49,6 @@ class Live:
         return self.service.database
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
-
 @contextlib.asynccontextmanager
 async def running(
     database_url: str,
@@ -72,25 +65,14 @@ async def running(
         database_url=database_url, secret_keys=(KEY,), public_url=url, limits=limits
     )
     service = Service(settings, model=model, embedder=embedder, run_jobs=run_jobs)
-    config = uvicorn.Config(
-        service.asgi,
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        ws="websockets-sansio",
-        ws_max_size=WS_MESSAGE_BYTES_MAX,
-        ws_per_message_deflate=False,
-        ws_ping_interval=None,
-        timeout_graceful_shutdown=3,
-    )
-    async with serving(config, listener):
+    async with serving(service.asgi, listener):
         yield Live(service, url)
 
 
 @contextlib.asynccontextmanager
-async def serving(config: uvicorn.Config, listener: socket.socket) -> AsyncGenerator[None]:
+async def serving(app: Any, listener: socket.socket) -> AsyncGenerator[None]:
     """A server on `listener` in this loop, for as long as the block lasts."""
-    server = _Server(config)
+    server = WebServer(app, shutdown_s=3)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         if task.done():

@@ -1,12 +1,17 @@
 """Bad input at every door: a clear error with its code, nothing half-written, nothing lost."""
 
+import io
+import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import aiohttp
+import psycopg
 import pytest
 
+from chatbot import embedded
 from chatbot.settings import Limits
 from tests import live
 from tests.conftest import Cluster, copy_of
@@ -95,7 +100,7 @@ async def test_a_token_is_worth_nothing_elsewhere_or_altered(
     assert at_home[0] == 200
 
 
-async def test_a_message_of_a_megabyte_is_refused_on_both_ways_in(
+async def test_a_message_too_long_is_refused_on_both_ways_in(
     live_service: live.Live, two_companies: Pair
 ) -> None:
     alder, _ = two_companies
@@ -140,6 +145,128 @@ async def test_a_body_that_is_not_as_agreed_is_refused(
 
     assert (status, found["error"]["code"]) == (400, code)
     assert transcript["items"] == []
+
+
+async def test_what_cannot_be_stored_is_refused_by_name_wherever_it_stands(
+    live_service: live.Live, two_companies: Pair
+) -> None:
+    alder, _ = two_companies
+    async with live.visitor(live_service, alder) as visitor:
+        talk = await visitor.begin()
+        path = f"/visitor/conversations/{talk}"
+        question = live.question("hello")
+        replies = [
+            await visitor.call("POST", f"{path}/messages", question | {"client_id": "a\0bcdefgh"}),
+            await visitor.call("POST", f"{path}/messages", question | {"page_url": "a\0b"}),
+            await visitor.call("POST", f"{path}/handoff", {"reason": "a\0b"}),
+            await visitor.call("GET", f"{path}/messages?after=9223372036854775808"),
+        ]
+        by_socket = await visitor.emit("send", live.question("hello", talk) | {"page": "a\0b"})
+        transcript = await visitor.get(f"{path}/messages")
+        del visitor.headers["Authorization"]
+        knocked = await visitor.call("POST", f"/sites/{alder.key}/session", {"locale": "a\0b"})
+        replies.append(knocked)
+
+    assert {status for status, _ in replies} == {400}
+    assert by_socket["error"]["code"] == "bad_text"
+    assert transcript["items"] == []
+
+
+@pytest.mark.parametrize("body", [b'{"client_id": "\xff\xfe"}', b"[" * 30_000, b"{", b""])
+async def test_a_body_that_is_no_json_is_refused(
+    live_service: live.Live, two_companies: Pair, body: bytes
+) -> None:
+    alder, _ = two_companies
+    async with live.visitor(live_service, alder) as visitor:
+        headers = visitor.headers | {"Content-Type": "application/json"}
+        address = f"{live_service.url}/api/v1/visitor/conversations"
+        async with visitor.http.post(address, data=body, headers=headers) as reply:
+            found = await reply.json()
+
+    assert (reply.status, found["error"]["code"]) == (400, "invalid_request")
+
+
+async def test_a_form_without_one_file_is_refused(
+    live_service: live.Live, two_companies: Pair
+) -> None:
+    alder, _ = two_companies
+    forms = [aiohttp.FormData(), aiohttp.FormData(), aiohttp.FormData()]
+    forms[0].add_field("other", io.BytesIO(b"words"), filename="words.txt")
+    forms[1].add_field("file", "only a text", content_type="text/plain")
+    for name in ("one.txt", "two.txt"):
+        forms[2].add_field("file", io.BytesIO(b"words"), filename=name)
+    statuses: list[int] = []
+    async with live.colleague(live_service, alder) as ana:
+        for form in forms:
+            address = f"{ana.url}/api/v1/knowledge/documents"
+            async with ana.http.post(address, data=form, headers=ana.headers) as reply:
+                statuses.append(reply.status)
+        listed = await ana.get("/knowledge/documents")
+
+    assert statuses == [400, 400, 400]
+    assert listed["items"] == []
+
+
+async def test_nobody_gets_to_send_a_large_body_without_a_session(
+    live_service: live.Live, two_companies: Pair
+) -> None:
+    headers = {"Origin": live_service.url, "Chatbot-Org": two_companies[0].slug}
+    async with aiohttp.ClientSession() as http:
+        stranger = live.Person(http, live_service.url, "/staff", headers, "")
+        status, body = await stranger.upload("words.txt", b"words")
+
+    assert (status, body["error"]["code"]) == (401, "not_signed_in")
+
+
+async def test_spaces_do_not_make_another_account_of_one(cluster: Cluster) -> None:
+    with copy_of(cluster) as urls:
+        async with live.running(urls.app, limits=Limits(logins_per_minute=3)) as running:
+            alder = await live.company(running, "alder")
+            async with aiohttp.ClientSession() as http:
+                person = live.Person(http, running.url, "/staff", {"Origin": running.url}, "")
+                guesses = [
+                    await person.call(
+                        "POST",
+                        "/staff/login",
+                        {"email": " " * n + alder.emails[0].upper(), "password": "wrong"},
+                    )
+                    for n in range(5)
+                ]
+
+    assert [status for status, _ in guesses] == [401, 401, 401, 429, 429]
+
+
+async def test_a_renewal_whose_reply_was_lost_can_be_asked_again(
+    live_service: live.Live, two_companies: Pair
+) -> None:
+    alder, _ = two_companies
+    async with live.visitor(live_service, alder) as visitor:
+        first = {"resume": {"token": visitor.token}}
+        lost = await visitor.post(f"/sites/{alder.key}/session", first)
+        again = await visitor.post(f"/sites/{alder.key}/session", first)
+        old = await visitor.call("GET", "/visitor/conversations")
+
+    assert lost["visitor"] == again["visitor"] == {"id": visitor.id}
+    assert old[0] == 401
+
+
+async def test_a_note_does_not_show_in_what_the_visitor_reads(
+    live_service: live.Live, two_companies: Pair
+) -> None:
+    alder, _ = two_companies
+    async with (
+        live.visitor(live_service, alder) as visitor,
+        live.colleague(live_service, alder) as ana,
+    ):
+        talk = await visitor.begin()
+        await visitor.emit("send", live.question("Hello", talk))
+        await visitor.answer()
+        before = await visitor.get("/visitor/conversations")
+        note = {"client_id": "a-client-id-of-ana", "text": "A note", "visibility": "internal"}
+        await ana.post(f"/conversations/{talk}/messages", note)
+        after = await visitor.get("/visitor/conversations")
+
+    assert before == after
 
 
 async def test_a_wrong_password_tells_nothing_and_guessing_is_slowed(cluster: Cluster) -> None:
@@ -203,11 +330,16 @@ def run_command(*words: str, env: dict[str, str]) -> subprocess.CompletedProcess
     )
 
 
+def free_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return str(free.getsockname()[1])
+
+
 def test_a_lost_database_at_start_is_one_line() -> None:
     done = run_command(
         "serve",
         "--port",
-        "9",
+        free_port(),
         env={
             "CHATBOT_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
             "CHATBOT_SECRET_KEYS": live.KEY,
@@ -229,6 +361,20 @@ def test_a_taken_port_is_one_line(live_service: live.Live) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_two_starters_on_a_fresh_directory_take_turns() -> None:
+    with tempfile.TemporaryDirectory(prefix="cb-", ignore_cleanup_errors=True) as folder:
+        command = [sys.executable, "-m", "chatbot", "org", "list", "--data-dir", f"{folder}/data"]
+        starters = [
+            subprocess.Popen(
+                command, stderr=subprocess.PIPE, text=True, env={"PATH": "/usr/bin:/bin"}
+            )
+            for _ in range(3)
+        ]
+        errors = [starter.communicate(timeout=90)[1] for starter in starters]
+
+    assert [starter.returncode for starter in starters] == [0, 0, 0], errors
+
+
 def test_an_unknown_setting_is_one_line() -> None:
     done = run_command("doctor", env={"CHATBOT_DATABASEURL": "x"})
 
@@ -236,9 +382,11 @@ def test_an_unknown_setting_is_one_line() -> None:
     assert done.stderr.startswith("chatbot: unknown_setting: CHATBOT_DATABASEURL")
 
 
-def test_a_foreign_database_needs_its_secrets_and_its_schema(cluster: Cluster) -> None:
+def test_a_foreign_database_needs_its_secrets_and_a_safe_role(cluster: Cluster) -> None:
     with copy_of(cluster) as urls:
-        no_secret = run_command("serve", "--port", "9", env={"CHATBOT_DATABASE_URL": urls.app})
+        no_secret = run_command(
+            "serve", "--port", free_port(), env={"CHATBOT_DATABASE_URL": urls.app}
+        )
         unsafe = run_command(
             "doctor",
             env={"CHATBOT_DATABASE_URL": urls.superuser, "CHATBOT_SECRET_KEYS": live.KEY},
@@ -250,4 +398,24 @@ def test_a_foreign_database_needs_its_secrets_and_its_schema(cluster: Cluster) -
     assert no_secret.stderr.startswith("chatbot: secret_missing")
     assert unsafe.returncode == 1
     assert "unsafe_role" in unsafe.stdout
+    assert sound.returncode in (0, 1), "1 where the front ends are not built"
+    assert "ok   schema" in sound.stdout
     assert "ok   row-level security" in sound.stdout
+
+
+def test_a_schema_that_is_behind_is_named(cluster: Cluster) -> None:
+    with psycopg.connect(cluster.of("postgres").superuser, autocommit=True) as link:
+        link.execute("create database behind")
+    empty = cluster.of("behind")
+    with psycopg.connect(empty.superuser) as link:
+        link.execute(embedded.BOOTSTRAP_SQL.read_bytes())
+
+    done = run_command(
+        "serve",
+        "--port",
+        free_port(),
+        env={"CHATBOT_DATABASE_URL": empty.app, "CHATBOT_SECRET_KEYS": live.KEY},
+    )
+
+    assert done.stderr.startswith("chatbot: schema_behind: it is at nothing")
+    assert done.returncode == 1

@@ -101,6 +101,20 @@ def test_a_killed_server_is_started_again(folder: Path) -> None:
     assert recovered
 
 
+def test_a_number_in_the_lock_that_now_belongs_to_another_program_is_no_server(
+    folder: Path,
+) -> None:
+    with embedded.running(folder, durable=False):
+        lock = (folder / "pg" / "postmaster.pid").read_text()
+    _, _, rest = lock.partition("\n")
+    (folder / "pg" / "postmaster.pid").write_text(f"{os.getppid()}\n{rest}")
+
+    with embedded.running(folder, durable=False) as urls:
+        recovered = answers(urls.app)
+
+    assert recovered
+
+
 def test_only_the_owner_can_look_inside(folder: Path) -> None:
     with embedded.running(folder, durable=False):
         modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())}
@@ -121,10 +135,14 @@ def test_data_in_use_or_not_ours_is_not_deleted(folder: Path) -> None:
     ):
         embedded.forget(folder)
     embedded.forget(folder)
+    gone = not folder.exists()
     folder.mkdir()
     (folder / "letters.txt").write_text("dear")
-
+    with embedded.running(folder, durable=False):
+        pass
+    embedded.forget(folder)
     with pytest.raises(StartupError, match="not_a_data_dir"):
         embedded.forget(folder)
 
-    assert (folder / "letters.txt").exists()
+    assert gone
+    assert [path.name for path in folder.iterdir()] == ["letters.txt"]

@@ -131,11 +131,6 @@ class Answers:
         if running is not None:
             running.end_as("withdrawn")
 
-    @property
-    def running(self) -> int:
-        """How many conversations are being answered in this process."""
-        return len(self._running)
-
     async def _serve(self, key: Key, running: _Running) -> None:
         """Turn after turn until nothing is open. What is heard during the last look starts anew."""
         try:

@@ -1,4 +1,6 @@
-"""HTTP for visitors: a session, their conversations, what was said since, and their verbs."""
+"""HTTP for visitors: a session, their conversations, what was said since, and their verbs; and what
+staff read, which needs the running answer too.
+"""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -8,26 +10,22 @@ import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot import web
 from chatbot.answering import turns
 from chatbot.answering.asking import Asking
-from chatbot.conversations import handoff, inbox, transcript, wire
-from chatbot.conversations.tables import Conversation
+from chatbot.conversations import inbox, transcript, wire
 from chatbot.database import Database
 from chatbot.errors import NotSignedIn
 from chatbot.orgs.sites import site_by_key
 from chatbot.orgs.tables import Site
 from chatbot.settings import Settings
-from chatbot.staff.login import Staff, staff_names
+from chatbot.staff.login import Staff
 from chatbot.throttle import Throttle
 from chatbot.tokens import Tokens
 from chatbot.visitors import doors, sessions
 from chatbot.visitors.sessions import Visitor
 
-CONVERSATIONS_MAX = 50
 REV_MAX = 2**63 - 1
 
 AfterRev = Annotated[int, QueryParameter(name="after", ge=0, le=REV_MAX)]
@@ -120,7 +118,7 @@ async def open_session(
             _, session, fresh = await sessions.issue(
                 db, tokens, site, origin=origin, locale=data.locale
             )
-        conversations = await _conversations(db, site.org_id, session.visitor_id)
+        conversations = await inbox.visitor_conversations(db, site.org_id, session.visitor_id)
     return SessionReply(
         token=fresh,
         expires_at=session.created_at + doors.lifetime(settings).absolute,
@@ -136,7 +134,7 @@ async def list_visitor_conversations(
 ) -> wire.VisitorConversations:
     async with database.transaction(visitor.org_id, actor=visitor.actor) as db:
         return wire.VisitorConversations(
-            await _conversations(db, visitor.org_id, visitor.visitor_id)
+            await inbox.visitor_conversations(db, visitor.org_id, visitor.visitor_id)
         )
 
 
@@ -150,7 +148,7 @@ async def begin_conversation(
     async with database.transaction(visitor.org_id, actor=visitor.actor) as db:
         most = settings.limits.conversations_per_visitor
         conversation, is_new = await transcript.begin(db, visitor, data.client_id, most=most)
-        view = await _view(db, conversation)
+        view = await inbox.visitor_conversation(db, conversation)
     return Response(view, status_code=201 if is_new else 200)
 
 
@@ -167,7 +165,7 @@ async def read_transcript(
         )
         rows = await transcript.since(db, conversation, after_rev, internal=False)
         answer = await turns.live(db, conversation)
-        view = await _view(db, conversation)
+        view = await inbox.visitor_conversation(db, conversation)
     return wire.Transcript(
         items=[wire.message(row) for row in rows],
         answer=answer,
@@ -272,26 +270,6 @@ async def _known(
     except NotSignedIn:
         return None
     return visitor if (visitor.org_id, visitor.site_id) == (site.org_id, site.id) else None
-
-
-async def _conversations(
-    db: AsyncSession, org_id: UUID, visitor_id: UUID
-) -> list[wire.VisitorConversation]:
-    rows = await db.scalars(
-        select(Conversation)
-        .where(Conversation.org_id == org_id, Conversation.visitor_id == visitor_id)
-        .order_by(Conversation.updated_at.desc())
-        .limit(CONVERSATIONS_MAX)
-    )
-    return [await _view(db, row) for row in rows.all()]
-
-
-async def _view(db: AsyncSession, conversation: Conversation) -> wire.VisitorConversation:
-    found = await handoff.find_open(db, conversation)
-    takers = [found.taken_by_id] if found and found.taken_by_id else []
-    names = await staff_names(db, conversation.org_id, takers)
-    rev = await transcript.public_rev(db, conversation)
-    return wire.visitor_conversation(conversation, rev, found, names)
 
 
 def _site_view(site: Site, *, staffed: bool) -> SiteView:

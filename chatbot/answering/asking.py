@@ -7,16 +7,16 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.answering import turns
 from chatbot.answering.answers import Answers
-from chatbot.conversations import handoff, transcript, wire
-from chatbot.conversations.tables import AuthorKind
+from chatbot.conversations import handoff, inbox, transcript, wire
+from chatbot.conversations.tables import AuthorKind, Conversation
 from chatbot.conversations.transcript import Said
 from chatbot.database import Database
 from chatbot.errors import Conflict, TooMany
 from chatbot.settings import Limits
-from chatbot.staff.login import staff_names
 from chatbot.visitors.sessions import Visitor
 
 VISITOR_NAME = "Visitor"
@@ -73,38 +73,28 @@ class Asking:
         return message, is_new
 
     async def stop(self, visitor: Visitor, mid: UUID) -> None:
-        """Stop the visitor's running answer; nothing happens when it has ended."""
+        """Stop the visitor's answer `mid`; nothing happens when it has ended."""
         async with self._database.transaction(visitor.org_id, actor=visitor.actor) as db:
             conversation_id = await turns.conversation_of(db, visitor.org_id, mid)
-            conversation = await transcript.lock(
-                db, visitor.org_id, conversation_id, visitor_id=visitor.visitor_id
-            )
+            conversation = await self._lock(db, visitor, conversation_id)
             await turns.request_stop(db, conversation, mid=mid)
 
     async def stop_in(self, visitor: Visitor, conversation_id: UUID) -> None:
         """Stop whatever answer runs in the visitor's conversation."""
         async with self._database.transaction(visitor.org_id, actor=visitor.actor) as db:
-            conversation = await transcript.lock(
-                db, visitor.org_id, conversation_id, visitor_id=visitor.visitor_id
-            )
-            await turns.request_stop(db, conversation)
+            await turns.request_stop(db, await self._lock(db, visitor, conversation_id))
 
     async def call_person(
         self, visitor: Visitor, conversation_id: UUID, reason: str | None
     ) -> tuple[wire.VisitorConversation, bool]:
         """Ask for a person; the conversation as it is now, and whether the request is new."""
         async with self._database.transaction(visitor.org_id, actor=visitor.actor) as db:
-            conversation = await transcript.lock(
-                db, visitor.org_id, conversation_id, visitor_id=visitor.visitor_id
-            )
-            open_handoff, is_new = await handoff.request(
-                db, conversation, by=visitor.actor, reason=reason
-            )
-            takers = [open_handoff.taken_by_id] if open_handoff.taken_by_id else []
-            names = await staff_names(db, visitor.org_id, takers)
-            await db.flush()
-            rev = await transcript.public_rev(db, conversation)
-            return wire.visitor_conversation(conversation, rev, open_handoff, names), is_new
+            conversation = await self._lock(db, visitor, conversation_id)
+            _, is_new = await handoff.request(db, conversation, by=visitor.actor, reason=reason)
+            return await inbox.visitor_conversation(db, conversation), is_new
+
+    async def _lock(self, db: AsyncSession, visitor: Visitor, wanted: UUID) -> Conversation:
+        return await transcript.lock(db, visitor.org_id, wanted, visitor_id=visitor.visitor_id)
 
     async def _store(
         self, visitor: Visitor, conversation_id: UUID | None, said: Said
@@ -116,9 +106,7 @@ class Asking:
                     db, visitor, said.client_id or "", most=most
                 )
             else:
-                conversation = await transcript.lock(
-                    db, visitor.org_id, conversation_id, visitor_id=visitor.visitor_id
-                )
+                conversation = await self._lock(db, visitor, conversation_id)
             row, is_new = await transcript.say(db, conversation, said)
             if is_new:
                 handoff.reopen(conversation)

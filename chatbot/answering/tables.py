@@ -53,7 +53,6 @@ class Answer(Base):
     stop_requested_at: Mapped[datetime | None]
     heartbeat_at: Mapped[datetime] = mapped_column(default=utc_now)
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
-    first_frame_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     error_code: Mapped[str | None] = mapped_column(Text)
     usage: Mapped[dict[str, Any] | None] = mapped_column(JSONB)

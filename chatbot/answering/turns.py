@@ -18,7 +18,7 @@ from chatbot.database import Database, new_id, utc_now
 from chatbot.errors import NotFound
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
-HISTORY_MESSAGES = 20
+HISTORY_MESSAGES_MAX = 20
 OVERLOOKED_AGE_MIN = timedelta(seconds=5)
 OVERLOOKED_AGE_MAX = timedelta(hours=1)
 
@@ -159,7 +159,7 @@ async def overlooked(database: Database) -> list[tuple[UUID, UUID]]:
         return [(row.org_id, row.conversation_id) for row in await db.execute(query, times)]
 
 
-async def interrupt_stale(database: Database) -> int:
+async def interrupt_stale(database: Database) -> None:
     """End every turn whose process gave no sign of life for ten seconds, keeping its partial
     text.
     """
@@ -169,7 +169,6 @@ async def interrupt_stale(database: Database) -> int:
     for row in stale:
         async with database.transaction(row.org_id, actor="system") as db:
             await _interrupt(db, row.org_id, row.answer_id)
-    return len(stale)
 
 
 async def _interrupt(db: AsyncSession, org_id: UUID, answer_id: UUID) -> None:
@@ -236,7 +235,7 @@ async def _answered_rev(
 async def _asked(
     db: AsyncSession, conversation: Conversation, mid: UUID, answered: int, *, attempt: int
 ) -> Asked | None:
-    said = await transcript.recent(db, conversation, HISTORY_MESSAGES)
+    said = await transcript.recent(db, conversation, HISTORY_MESSAGES_MAX)
     open_questions = [each for each in said if _is_question(each) and each.rev > answered]
     if not open_questions:
         return None

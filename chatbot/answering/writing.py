@@ -83,7 +83,6 @@ class Writing:
         draft.confidence = found.band
         draft.citations = Citations(found.excerpts)
         prompt = Prompt(
-            site="this website",
             question=asked.question,
             history=asked.history,
             excerpts=found.excerpts,

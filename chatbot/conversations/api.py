@@ -2,19 +2,23 @@
 back.
 """
 
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.conversations import handoff, inbox, transcript, wire
-from chatbot.conversations.tables import AuthorKind, Visibility
+from chatbot.conversations.tables import AuthorKind, Conversation, Visibility
 from chatbot.conversations.transcript import Said
 from chatbot.database import Database
 from chatbot.settings import Settings
 from chatbot.staff.login import Staff
+
+Verb = Callable[[AsyncSession, Conversation, Staff], Awaitable[object]]
 
 
 class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,9 +66,7 @@ async def reply(
     )
     async with database.transaction(staff.org_id, actor=staff.actor) as db:
         conversation = await transcript.lock(db, staff.org_id, conversation_id)
-        if data.visibility == Visibility.PUBLIC:
-            await handoff.check_may_reply(db, conversation, staff)
-        row, is_new = await transcript.say(db, conversation, said)
+        row, is_new = await handoff.say(db, conversation, staff, said)
         message = wire.message(row)
     return Response(message, status_code=201 if is_new else 200)
 
@@ -77,11 +79,7 @@ async def take_over(
     database: NamedDependency[Database],
     conversation_id: FromPath[UUID],
 ) -> wire.StaffConversation:
-    async with database.transaction(staff.org_id, actor=staff.actor) as db:
-        conversation = await transcript.lock(db, staff.org_id, conversation_id)
-        await handoff.take(db, conversation, staff)
-        await db.flush()
-        return await inbox.conversation(db, staff.org_id, conversation_id)
+    return await _handled(staff, database, conversation_id, handoff.take)
 
 
 @post(
@@ -94,11 +92,7 @@ async def hand_back(
     database: NamedDependency[Database],
     conversation_id: FromPath[UUID],
 ) -> wire.StaffConversation:
-    async with database.transaction(staff.org_id, actor=staff.actor) as db:
-        conversation = await transcript.lock(db, staff.org_id, conversation_id)
-        await handoff.release(db, conversation, staff)
-        await db.flush()
-        return await inbox.conversation(db, staff.org_id, conversation_id)
+    return await _handled(staff, database, conversation_id, handoff.release)
 
 
 @post("/conversations/{conversation_id:uuid}/close", status_code=200, operation_id="close")
@@ -107,10 +101,14 @@ async def close(
     database: NamedDependency[Database],
     conversation_id: FromPath[UUID],
 ) -> wire.StaffConversation:
+    return await _handled(staff, database, conversation_id, handoff.close)
+
+
+async def _handled(
+    staff: Staff, database: Database, conversation_id: UUID, verb: Verb
+) -> wire.StaffConversation:
     async with database.transaction(staff.org_id, actor=staff.actor) as db:
-        conversation = await transcript.lock(db, staff.org_id, conversation_id)
-        await handoff.close(db, conversation, staff)
-        await db.flush()
+        await verb(db, await transcript.lock(db, staff.org_id, conversation_id), staff)
         return await inbox.conversation(db, staff.org_id, conversation_id)
 
 

@@ -7,7 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.conversations import transcript
-from chatbot.conversations.tables import Conversation, Handoff
+from chatbot.conversations.tables import Conversation, Handoff, Message, Visibility
+from chatbot.conversations.transcript import Said
 from chatbot.database import utc_now
 from chatbot.errors import Conflict, Forbidden
 from chatbot.staff.login import Staff, staff_names
@@ -22,7 +23,7 @@ async def request(
 
     Conflict `conversation_closed` when it has ended.
     """
-    _still_open(conversation)
+    _refuse_closed(conversation)
     handoff = await find_open(db, conversation)
     if handoff is not None:
         return handoff, False
@@ -44,7 +45,7 @@ async def take(db: AsyncSession, conversation: Conversation, staff: Staff) -> Ha
     Nobody need have asked: staff may step in. The trigger on handoffs signals in this transaction,
     and whoever runs the bot's answer hears it and withdraws.
     """
-    _still_open(conversation)
+    _refuse_closed(conversation)
     handoff = await find_open(db, conversation)
     if handoff is None:
         handoff = Handoff(
@@ -77,7 +78,7 @@ async def close(db: AsyncSession, conversation: Conversation, staff: Staff) -> N
         return
     handoff = await find_open(db, conversation)
     if handoff is not None:
-        _not_anothers(handoff, staff)
+        _refuse_anothers(handoff, staff)
         handoff.ended_at, handoff.outcome = utc_now(), "closed"
     await transcript.note(db, conversation, f"{staff.name} closed the conversation.")
     conversation.closed_at, conversation.closed_by_id = utc_now(), staff.staff_id
@@ -88,15 +89,26 @@ def reopen(conversation: Conversation) -> None:
     conversation.closed_at = conversation.closed_by_id = None
 
 
-async def check_may_reply(db: AsyncSession, conversation: Conversation, staff: Staff) -> None:
+async def say(
+    db: AsyncSession, conversation: Conversation, staff: Staff, said: Said
+) -> tuple[Message, bool]:
+    """What `staff` writes into the locked conversation: a note at any time, a reply once they
+    hold it.
+    """
+    if said.visibility == Visibility.PUBLIC:
+        await _check_may_reply(db, conversation, staff)
+    return await transcript.say(db, conversation, said)
+
+
+async def _check_may_reply(db: AsyncSession, conversation: Conversation, staff: Staff) -> None:
     """Conflict unless `staff` holds the conversation: who writes to a visitor has taken over
     first.
     """
-    _still_open(conversation)
+    _refuse_closed(conversation)
     handoff = await find_open(db, conversation)
     if handoff is None or handoff.taken_by_id is None:
         raise Conflict("not_taken", "Take the conversation over before you reply.")
-    _not_anothers(handoff, staff)
+    _refuse_anothers(handoff, staff)
 
 
 async def is_with_staff(db: AsyncSession, conversation: Conversation) -> bool:
@@ -132,15 +144,15 @@ async def _held(db: AsyncSession, conversation: Conversation, staff: Staff) -> H
     handoff = await find_open(db, conversation)
     if handoff is None:
         raise Conflict("not_taken", "Nobody has this conversation; the assistant answers already.")
-    _not_anothers(handoff, staff)
+    _refuse_anothers(handoff, staff)
     return handoff
 
 
-def _not_anothers(handoff: Handoff, staff: Staff) -> None:
+def _refuse_anothers(handoff: Handoff, staff: Staff) -> None:
     if handoff.taken_by_id not in (None, staff.staff_id):
         raise Forbidden("held_by_another", "A colleague holds this conversation.")
 
 
-def _still_open(conversation: Conversation) -> None:
+def _refuse_closed(conversation: Conversation) -> None:
     if conversation.closed_at is not None:
         raise Conflict("conversation_closed", "This conversation has ended. Start a new one.")

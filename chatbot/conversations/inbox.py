@@ -1,4 +1,6 @@
-"""What staff see: lists of conversations with who waits, and one of them in whole."""
+"""Lists of conversations as they are seen: by staff, with who waits, and by the visitor whose they
+are.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from chatbot.conversations import wire
-from chatbot.conversations.tables import Conversation, Handoff, Message
+from chatbot.conversations.handoff import open_handoffs
+from chatbot.conversations.tables import AuthorKind, Conversation, Handoff, Message
+from chatbot.conversations.transcript import public_revs
 from chatbot.errors import Invalid, NotFound
 from chatbot.orgs.tables import Site
 from chatbot.staff.login import Staff, staff_names
@@ -61,6 +65,40 @@ async def conversation(db: AsyncSession, org_id: UUID, wanted: UUID) -> wire.Sta
     return (await _shaped(db, org_id, rows))[0]
 
 
+async def visitor_conversations(
+    db: AsyncSession, org_id: UUID, visitor_id: UUID
+) -> list[wire.VisitorConversation]:
+    """The visitor's own conversations, the latest change first, at most a page."""
+    rows = await db.scalars(
+        select(Conversation)
+        .where(Conversation.org_id == org_id, Conversation.visitor_id == visitor_id)
+        .order_by(Conversation.updated_at.desc())
+        .limit(PAGE)
+    )
+    return await _seen_by_visitor(db, org_id, rows.all())
+
+
+async def visitor_conversation(
+    db: AsyncSession, conversation: Conversation
+) -> wire.VisitorConversation:
+    """One conversation as its visitor sees it."""
+    return (await _seen_by_visitor(db, conversation.org_id, [conversation]))[0]
+
+
+async def _seen_by_visitor(
+    db: AsyncSession, org_id: UUID, rows: Sequence[Conversation]
+) -> list[wire.VisitorConversation]:
+    ids = [row.id for row in rows]
+    handoffs = await open_handoffs(db, org_id, ids)
+    takers = [each.taken_by_id for each in handoffs.values() if each.taken_by_id is not None]
+    names = await staff_names(db, org_id, takers)
+    revs = await public_revs(db, org_id, ids)
+    return [
+        wire.visitor_conversation(row, revs.get(row.id, 0), handoffs.get(row.id), names)
+        for row in rows
+    ]
+
+
 def _in_view(view: View, staff: Staff) -> list[ColumnElement[bool]]:
     live = Conversation.closed_at.is_(None)
     match view:
@@ -86,7 +124,7 @@ async def _rows(
             Message.org_id == Conversation.org_id,
             Message.conversation_id == Conversation.id,
             Message.seq.is_not(None),
-            Message.author_kind != "system",
+            Message.author_kind != AuthorKind.SYSTEM,
         )
         .order_by(Message.seq.desc())
         .limit(1)

@@ -156,10 +156,9 @@ async def say(db: AsyncSession, conversation: Conversation, said: Said) -> tuple
     return message, True
 
 
-async def note(db: AsyncSession, conversation: Conversation, text: str) -> Message:
+async def note(db: AsyncSession, conversation: Conversation, text: str) -> None:
     """A line of the house itself, seen by everybody: who joined, who left."""
-    message, _ = await say(db, conversation, Said(AuthorKind.SYSTEM, text, SYSTEM_NAME))
-    return message
+    await say(db, conversation, Said(AuthorKind.SYSTEM, text, SYSTEM_NAME))
 
 
 async def since(
@@ -176,14 +175,22 @@ async def since(
     return (await db.scalars(query.order_by(Message.rev).limit(PAGE))).all()
 
 
-async def public_rev(db: AsyncSession, conversation: Conversation) -> int:
-    """The highest revision that a visitor may know of; 0 when nothing was said."""
-    query = select(func.max(Message.rev)).where(
-        Message.org_id == conversation.org_id,
-        Message.conversation_id == conversation.id,
-        Message.visibility == Visibility.PUBLIC,
+async def public_revs(
+    db: AsyncSession, org_id: UUID, conversation_ids: Sequence[UUID]
+) -> dict[UUID, int]:
+    """The highest revision that a visitor may know of, by conversation; none where nothing was
+    said.
+    """
+    rows = await db.execute(
+        select(Message.conversation_id, func.max(Message.rev).label("rev"))
+        .where(
+            Message.org_id == org_id,
+            Message.conversation_id.in_(conversation_ids),
+            Message.visibility == Visibility.PUBLIC,
+        )
+        .group_by(Message.conversation_id)
     )
-    return await db.scalar(query) or 0
+    return {row.conversation_id: row.rev for row in rows}
 
 
 async def recent(db: AsyncSession, conversation: Conversation, most: int) -> list[Message]:

@@ -21,8 +21,7 @@ from litestar.params import (
 )
 
 from chatbot.database import Database
-from chatbot.errors import TooLarge
-from chatbot.jobs import INGEST, Jobs
+from chatbot.jobs import Jobs
 from chatbot.library import ingest
 from chatbot.orgs import sites
 from chatbot.settings import Settings
@@ -32,10 +31,11 @@ from chatbot.staff.tables import Role
 from knowledge import index, search
 from knowledge.bands import Band
 from knowledge.embed import Embedder
+from knowledge.errors import BODY_BYTES_MAX
 from knowledge.tables import Document, Passage, Status
 
 FORM_OVERHEAD_BYTES = 65_536
-UPLOAD_BYTES_MAX = 20_000_000 + FORM_OVERHEAD_BYTES
+UPLOAD_BYTES_MAX = BODY_BYTES_MAX + FORM_OVERHEAD_BYTES
 QUERY_CHARS_MAX = 1000
 HITS_MAX = 20
 ORD_MAX = 2**31 - 1
@@ -140,9 +140,6 @@ async def upload_document(
 ) -> DocumentView:
     require(staff, Role.OWNER, Role.ADMIN)
     body = await data.file.read()
-    limits = settings.limits
-    if len(body) > limits.upload_bytes_max:
-        raise TooLarge(message=f"A document has at most {limits.upload_bytes_max:,} bytes.")
     async with database.transaction(staff.org_id, actor=staff.actor) as db:
         document = await ingest.add(
             db,
@@ -150,7 +147,7 @@ async def upload_document(
             staff.org_id,
             name=data.file.filename,
             body=body,
-            documents_max=limits.documents_max,
+            limits=settings.limits,
         )
         return _document(document)
 
@@ -195,10 +192,7 @@ async def retry_document(
 ) -> DocumentView:
     require(staff, Role.OWNER, Role.ADMIN)
     async with database.transaction(staff.org_id, actor=staff.actor) as db:
-        document = await index.retry(db, staff.org_id, document_id)
-        if document.status == Status.QUEUED:
-            await jobs.defer(db, INGEST, staff.org_id)
-        return _document(document)
+        return _document(await ingest.retry(db, jobs, staff.org_id, document_id))
 
 
 @get("/knowledge/documents/{document_id:uuid}/passages", operation_id="list_passages")

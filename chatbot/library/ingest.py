@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chatbot.database import Database
 from chatbot.errors import ChatbotError, Invalid, NotFound, TooLarge, Unavailable
 from chatbot.jobs import INGEST, Jobs
+from chatbot.settings import Limits
 from knowledge import index
 from knowledge.embed import Embedder
 from knowledge.errors import KnowledgeError
@@ -50,18 +51,16 @@ class Ingestion:
 
 
 async def add(
-    db: AsyncSession, jobs: Jobs, org_id: UUID, *, name: str, body: bytes, documents_max: int
+    db: AsyncSession, jobs: Jobs, org_id: UUID, *, name: str, body: bytes, limits: Limits
 ) -> Document:
     """Store a file and queue it, in this transaction. Raises our errors for what cannot be
     taken.
     """
-    count = (
-        await db.scalar(
-            select(func.count()).where(Document.org_id == org_id, Document.name != name)
-        )
-        or 0
-    )
-    if count >= documents_max:
+    if len(body) > limits.upload_bytes_max:
+        raise TooLarge(message=f"A document has at most {limits.upload_bytes_max:,} bytes.")
+    others = Document.org_id == org_id, Document.name != name
+    count = await db.scalar(select(func.count()).where(*others)) or 0
+    if count >= limits.documents_max:
         raise Invalid(
             "too_many_documents", f"There are {count} documents already. Delete some first."
         )
@@ -69,8 +68,17 @@ async def add(
         document = await index.add(db, org_id, name=name, body=body)
     except KnowledgeError as error:
         raise as_ours(error) from error
+    return await _queued(db, jobs, document)
+
+
+async def retry(db: AsyncSession, jobs: Jobs, org_id: UUID, document_id: UUID) -> Document:
+    """Queue a failed document again, in this transaction; any other is left as it is."""
+    return await _queued(db, jobs, await index.retry(db, org_id, document_id))
+
+
+async def _queued(db: AsyncSession, jobs: Jobs, document: Document) -> Document:
     if document.status == Status.QUEUED:
-        await jobs.defer(db, INGEST, org_id)
+        await jobs.defer(db, INGEST, document.org_id)
     return document
 
 

@@ -147,7 +147,7 @@ async def log_out(
 ) -> Response[None]:
     check_same_origin(request, settings)
     account, session_id = await _session(request, database, tokens, settings)
-    await login.log_out(database, (account.id, session_id))
+    await login.log_out(database, account_id=account.id, session_id=session_id)
     return Response(None, status_code=204, cookies=[_cookie(settings, "", timedelta(0))])
 
 

@@ -101,8 +101,10 @@ async def invite(
     database: Database, org_id: UUID, *, email: str, name: str, role: Role
 ) -> StaffMember:
     """Make the account (when new) and its place in the organisation. Conflict when it has one."""
-    if "@" not in email or len(email) > EMAIL_CHARS_MAX or len(name) > NAME_CHARS_MAX:
+    if "@" not in email or len(email) > EMAIL_CHARS_MAX:
         raise Invalid("bad_email", "That is not an e-mail address.")
+    if not 0 < len(name) <= NAME_CHARS_MAX:
+        raise Invalid("bad_name", f"A name has 1 to {NAME_CHARS_MAX} characters.")
     account_id = await find_account_id(database, email)
     if account_id is None:
         account_id = new_id()
@@ -156,13 +158,12 @@ async def log_in(
     session = StaffSession(account_id=account.id, id=new_id())
     async with database.transaction(account_id=account.id) as db:
         db.add(session)
-    claims = {"v": "1", "account": str(account.id), "session": str(session.id)}
+    claims = {"account": str(account.id), "session": str(session.id)}
     return account, tokens.sign(SESSION, claims)
 
 
-async def log_out(database: Database, staff_session: tuple[UUID, UUID]) -> None:
-    """End one session (account, session)."""
-    account_id, session_id = staff_session
+async def log_out(database: Database, *, account_id: UUID, session_id: UUID) -> None:
+    """End one session of an account."""
     async with database.transaction(account_id=account_id) as db:
         await db.execute(
             update(StaffSession)

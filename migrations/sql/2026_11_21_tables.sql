@@ -94,9 +94,9 @@ CREATE TABLE conversations (
   CONSTRAINT ck_conversations_kind CHECK (kind in ('website'))
 );
 
-CREATE INDEX ix_conversations_inbox ON conversations (org_id, updated_at, id);
-
 CREATE INDEX ix_conversations_last_message_at ON conversations (last_message_at) WHERE closed_at is null;
+
+CREATE INDEX ix_conversations_inbox ON conversations (org_id, updated_at, id);
 
 CREATE TABLE visitor_sessions (
   org_id UUID NOT NULL,
@@ -128,7 +128,6 @@ CREATE TABLE answers (
   stop_requested_at TIMESTAMP WITH TIME ZONE,
   heartbeat_at TIMESTAMP WITH TIME ZONE NOT NULL,
   started_at TIMESTAMP WITH TIME ZONE NOT NULL,
-  first_frame_at TIMESTAMP WITH TIME ZONE,
   ended_at TIMESTAMP WITH TIME ZONE,
   error_code TEXT,
   usage JSONB,
@@ -137,11 +136,11 @@ CREATE TABLE answers (
   CONSTRAINT ck_answers_status CHECK (status in ('running', 'complete', 'stopped', 'failed', 'withdrawn', 'interrupted'))
 );
 
-CREATE UNIQUE INDEX uq_answers_running ON answers (org_id, conversation_id) WHERE status = 'running';
-
 CREATE INDEX ix_answers_conversation ON answers (org_id, conversation_id);
 
 CREATE INDEX ix_answers_heartbeat ON answers (heartbeat_at) WHERE status = 'running';
+
+CREATE UNIQUE INDEX uq_answers_running ON answers (org_id, conversation_id) WHERE status = 'running';
 
 CREATE TABLE messages (
   org_id UUID NOT NULL,

@@ -13,7 +13,6 @@ from tests.conftest import Cluster, copy_of
 from tests.journeys.texts import HANDBOOK, upload
 
 PROMPT = Prompt(
-    site="Alder",
     question="Which colour has the lid?",
     history=(Turn("user", "Hello"), Turn("assistant", "Hello!")),
     excerpts=(),

@@ -10,6 +10,8 @@ from tests import live
 from tests.conftest import Cluster, copy_of
 from tests.journeys.texts import HANDBOOK, upload
 
+SILENCE_S = 0.5  # the bot answers within a tenth of that
+
 
 async def test_a_colleague_sees_the_request_takes_it_and_gives_it_back(
     live_service: live.Live, two_companies: tuple[live.Company, live.Company]
@@ -34,13 +36,17 @@ async def test_a_colleague_sees_the_request_takes_it_and_gives_it_back(
         sent = await ana.post(f"/conversations/{talk}/messages", reply)
         await visitor.hear("signal", event="message.changed", message_id=sent["id"])
         await visitor.emit("send", live.question("How long is the warranty?", talk))
+        await asyncio.sleep(SILENCE_S)
+        spoke = [name for name, _ in visitor.heard if name.startswith("answer.")]
         seen = await visitor.get(f"/visitor/conversations/{talk}/messages")
 
         released = await ana.post(f"/conversations/{talk}/handoff/release")
         await visitor.hear("signal", event="handoff.ended")
         await visitor.emit("send", live.question("And now?", talk))
         text, _ = await visitor.answer()
+        final = await visitor.get(f"/visitor/conversations/{talk}/messages")
 
+    assert spoke == []
     assert [item["id"] for item in waiting["items"]] == [talk]
     assert waiting["items"][0]["handoff"]["reason"] == "I need help"
     assert (taken["state"], taken["handoff"]["taken_by"]["name"]) == ("staff", "Ana")
@@ -48,7 +54,9 @@ async def test_a_colleague_sees_the_request_takes_it_and_gives_it_back(
     kinds = [item["author"]["kind"] for item in seen["items"]]
     assert kinds == ["visitor", "assistant", "system", "system", "staff", "visitor"]
     assert released["state"] == "bot"
-    assert text
+    assert final["items"][-1]["text"] == text
+    kinds = [item["author"]["kind"] for item in final["items"]]
+    assert kinds[6:] == ["system", "visitor", "assistant"]
     assert stranger.heard == []
 
 
@@ -93,6 +101,7 @@ async def test_a_note_is_seen_by_colleagues_only(
         colleagues = await ana.get(f"/conversations/{talk}/messages")
         visitors = await visitor.get(f"/visitor/conversations/{talk}/messages")
         await visitor.emit("send", live.question("Hello", talk))
+        await visitor.hear("answer.end")
 
     assert [item["text"] for item in colleagues["items"]] == ["He is a friend."]
     assert visitors["items"] == []

@@ -117,7 +117,9 @@ async def test_a_colleague_who_logs_out_goes_silent_in_every_window(
     async with connected(service, "/staff", ours.staff_token()) as ear:
         await ear.ask("subscribe", {"topics": [f"org:{ours.org_id}:inbox"]})
 
-        await login.log_out(database, (ours.staff.account_id, ours.staff.session_id))
+        await login.log_out(
+            database, account_id=ours.staff.account_id, session_id=ours.staff.session_id
+        )
 
         await hears_nothing(service, database, ours, ear)
 
