@@ -68,11 +68,11 @@ async def conversation(db: AsyncSession, org_id: UUID, wanted: UUID) -> wire.Sta
 async def visitor_conversations(
     db: AsyncSession, org_id: UUID, visitor_id: UUID
 ) -> list[wire.VisitorConversation]:
-    """The visitor's own conversations, the latest change first, at most a page."""
+    """The visitor's own conversations, the last spoken in first, at most a page."""
     rows = await db.scalars(
         select(Conversation)
         .where(Conversation.org_id == org_id, Conversation.visitor_id == visitor_id)
-        .order_by(Conversation.updated_at.desc())
+        .order_by(Conversation.last_message_at.desc().nulls_last(), Conversation.id.desc())
         .limit(PAGE)
     )
     return await _seen_by_visitor(db, org_id, rows.all())

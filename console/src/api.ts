@@ -85,7 +85,7 @@ export function orgApi(slug: string) {
     upload: (file: File) =>
       body(
         client.POST("/api/v1/knowledge/documents", {
-          body: {},
+          body: { file: file.name }, // the schema calls bytes a string; the form below is what is sent
           bodySerializer: () => formOf(file),
           fetch: upload,
         }),
