@@ -19,7 +19,7 @@ import numpy as np
 from sqlalchemy import Float, Integer, Row, column, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from knowledge import bands, lexical
+from knowledge import bands, language, lexical
 from knowledge.bands import Band, Evidence
 from knowledge.embed import Vectors
 from knowledge.index import title_of
@@ -79,10 +79,16 @@ WITH corpus AS (
     SELECT CAST(sum(passages) AS float8) AS passages,
         CAST(sum(lexemes) / sum(passages) AS float8) AS length
     FROM knowledge_stats WHERE org_id = :org HAVING sum(passages) > 0
+), question AS MATERIALIZED (
+    -- Without the stop words of the question's own language: "the" is no stop word in French, and
+    -- being rare there it would outweigh everything else in a base of both languages.
+    SELECT coalesce(string_agg(word, ' ' ORDER BY place), '') AS words
+    FROM unnest(regexp_split_to_array(:question, '\\s+')) WITH ORDINALITY AS said (word, place)
+    WHERE to_tsvector(CAST(:asked_in AS regconfig), word) <> ''
 ), asked AS MATERIALIZED (
     SELECT stats.cfg, word.lexeme
-    FROM knowledge_stats AS stats,
-        unnest(to_tsvector(CAST(stats.cfg AS regconfig), :question)) AS word
+    FROM knowledge_stats AS stats, question,
+        unnest(to_tsvector(CAST(stats.cfg AS regconfig), question.words)) AS word
     WHERE stats.org_id = :org AND stats.passages > 0
 ), terms AS MATERIALIZED (
     -- A word that no passage has counts like one that a single passage has; in a small knowledge
@@ -170,9 +176,11 @@ async def passages(
     `question_vector` is one row of `model`'s Embedder, or None to search by words alone.
     """
     known = question_vector is not None and bool(np.any(question_vector))
+    folded = lexical.fold(question[:QUERY_CHARS_MAX])
     parameters = {
         "org": org_id,
-        "question": lexical.fold(question[:QUERY_CHARS_MAX]),
+        "question": folded,
+        "asked_in": language.detect(folded),
         "vector": _literal(question_vector) if question_vector is not None and known else None,
         "model": model,
         "share": _VECTOR_SHARE if known else 0.0,

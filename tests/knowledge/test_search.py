@@ -275,3 +275,21 @@ def test_cosines_of_a_model_that_was_not_calibrated_do_not_count():
         bands.support(weak_words, bands.LEXICAL),
         bands.support(Evidence(0.1, 0.1, 0.0), bands.LEXICAL),
     )
+
+
+async def test_stop_words_of_the_question_do_not_weigh_in_documents_of_another_language(
+    database: Database, two_orgs: tuple[Org, Org]
+) -> None:
+    alder, _ = two_orgs
+    kettles = "The warranty on every kettle lasts 36 months from the day of purchase."
+    french = (
+        "Les résumés de requêtes sont utiles pour les analystes et pour leurs collègues. "
+        "References: the design of the cube, and how it is built for the people of the field."
+    )
+    await shelve(database, alder, "Kettles", [kettles])
+    await shelve(database, alder, "Résumés", [french] * 1)
+
+    found = await ask(database, alder, "How long is the warranty on the kettle?")
+
+    assert found.hits[0].passage.title == "Kettles"
+    assert found.band == "answered"
