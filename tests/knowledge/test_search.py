@@ -283,13 +283,18 @@ async def test_stop_words_of_the_question_do_not_weigh_in_documents_of_another_l
     alder, _ = two_orgs
     kettles = "The warranty on every kettle lasts 36 months from the day of purchase."
     french = (
-        "Les résumés de requêtes sont utiles pour les analystes et pour leurs collègues. "
-        "References: the design of the cube, and how it is built for the people of the field."
+        "Les résumés de requêtes sont utiles pour les analystes et pour leurs collègues. Ils les "
+        "lisent dans une salle de la maison, avec une tasse de thé, et ils sont contents de la "
+        "méthode que nous proposons dans cet article pour une base de données du commerce. "
+        "Long ago: how the cube is built, and on the top of it what is in the field."
     )
     await shelve(database, alder, "Kettles", [kettles])
-    await shelve(database, alder, "Résumés", [french] * 1)
+    for number in range(4):
+        await shelve(database, alder, f"Cups {number}", [f"Cup number {number} holds warm tea."])
+    await shelve(database, alder, "Résumés", [french], cfg="french")
 
-    found = await ask(database, alder, "How long is the warranty on the kettle?")
+    found = await ask(database, alder, "What is the warranty on the kettle?")
 
-    assert found.hits[0].passage.title == "Kettles"
+    by_words = [hit.passage.title for hit in found.hits if hit.lexical > 0]
+    assert by_words == ["Kettles"]
     assert found.band == "answered"
