@@ -7,10 +7,10 @@ WIDGET_IN := $(shell find widget -path widget/node_modules -prune -o -type f -pr
 CONSOLE_IN := $(shell find console -path console/node_modules -prune -o -type f -print) $(WIDGET_IN)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench build types lock clean tools chromium
+.PHONY: help demo test check fix bench bench-full build types lock clean tools chromium
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
 demo: .make/run build ## the whole service with a demo organisation; ARGS="--port 8765"
 	@$(BIN)/chatbot demo $(ARGS)
@@ -37,7 +37,10 @@ fix: .make/dev .make/npm-widget ## format, and mend what the linter can
 	npm --prefix widget run fix
 
 bench: .make/dev build ## every benchmark, short, beside its peer
-	@for each in search ingest answer signals size; do $(BIN)/python -m benchmarks.$$each $(ARGS) || exit 1; done
+	@for each in search ingest answer siege signals size; do $(BIN)/python -m benchmarks.$$each $(ARGS) || exit 1; done
+
+bench-full: .make/dev ## search among a million passages, built once and kept in .bench (10 GB, half an hour)
+	$(BIN)/python -m benchmarks.search --full $(ARGS)
 
 build: .make/widget .make/console ## the front ends, into chatbot/assets
 

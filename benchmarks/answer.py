@@ -19,8 +19,8 @@ import socketio
 import uvloop
 
 from benchmarks.corpus import Writer
+from benchmarks.filling import fill
 from benchmarks.report import Metrics, bench_database, percentiles, report
-from benchmarks.search import fill
 from chatbot.answering import evidence
 from chatbot.app import Service
 from chatbot.database import Database, new_id
@@ -29,9 +29,11 @@ from chatbot.orgs.tables import Org, Site
 from chatbot.serving import WebServer, bind
 from chatbot.settings import Limits, Settings
 from knowledge.embed import LocalEmbedder
+from knowledge.models import Models
+from knowledge.retrieve import Retriever
 
 ORIGIN = "https://www.example.org"
-SECRET = "only for a benchmark, so it may be known"
+SECRET = "only for a benchmark: it may be known to all"
 LIMITS = Limits(messages_per_minute=100_000, events_per_second=1_000)
 WARM_UP = 20
 ANSWER_S_MAX = 20
@@ -91,6 +93,15 @@ async def serving(database: Database) -> AsyncGenerator[str]:
 
 async def _ask(url: str, key: str, asked: list[str]) -> tuple[list[float], list[float]]:
     """Seconds to the first frame and to the acknowledgement, one question after the other."""
+    async with visiting(url, key) as client:
+        times = [await client.time(question) for question in asked]
+    firsts, acks = zip(*times[WARM_UP:], strict=True)
+    return list(firsts), list(acks)
+
+
+@asynccontextmanager
+async def visiting(url: str, key: str) -> AsyncGenerator["Client"]:
+    """A visitor of the site with that key, in a conversation of their own."""
     async with aiohttp.ClientSession(headers={"Origin": ORIGIN}) as http:
         async with http.post(f"{url}/api/v1/sites/{key}/session", json={}) as reply:
             token = (await reply.json())["token"]
@@ -98,23 +109,24 @@ async def _ask(url: str, key: str, asked: list[str]) -> tuple[list[float], list[
         address = f"{url}/api/v1/visitor/conversations"
         async with http.post(address, json={"client_id": new_id().hex}, headers=headers) as reply:
             talk = (await reply.json())["id"]
-        client = _Client(http)
-        await client.open(url, token, talk)
-        times = [await client.time(question, talk) for question in asked]
+        client = Client(http, talk)
+        await client.open(url, token)
+        yield client
         await client.socket.disconnect()
-    firsts, acks = zip(*times[WARM_UP:], strict=True)
-    return list(firsts), list(acks)
 
 
-class _Client:
-    def __init__(self, http: aiohttp.ClientSession) -> None:
+class Client:
+    """A visitor who asks one question after the other and notes how long each took."""
+
+    def __init__(self, http: aiohttp.ClientSession, talk: str) -> None:
+        self._talk = talk
         self.socket = socketio.AsyncClient(http_session=http, reconnection=False)
         self.socket.on("answer.delta", self._delta, namespace="/visitor")
         self.socket.on("answer.end", self._end, namespace="/visitor")
         self._first = 0.0
         self._ended = asyncio.Event()
 
-    async def open(self, url: str, token: str, talk: str) -> None:
+    async def open(self, url: str, token: str) -> None:
         await self.socket.connect(
             url,
             headers={"Origin": ORIGIN},
@@ -122,13 +134,13 @@ class _Client:
             namespaces=["/visitor"],
             transports=["websocket"],
         )
-        topics = {"topics": [f"conversation:{talk}:messages"]}
+        topics = {"topics": [f"conversation:{self._talk}:messages"]}
         await self.socket.call("subscribe", topics, namespace="/visitor")
 
-    async def time(self, question: str, talk: str) -> tuple[float, float]:
+    async def time(self, question: str) -> tuple[float, float]:
         self._first = 0.0
         self._ended.clear()
-        body = {"client_id": new_id().hex, "text": question, "conversation_id": talk}
+        body = {"client_id": new_id().hex, "text": question, "conversation_id": self._talk}
         begun = time.perf_counter()
         stored = await self.socket.call("send", body, namespace="/visitor")
         acked = time.perf_counter()
@@ -145,11 +157,11 @@ class _Client:
 
 
 async def _search(database: Database, org: Org, asked: list[str]) -> list[float]:
-    embedder = LocalEmbedder()
+    retriever = Retriever(database.transaction, Models(LocalEmbedder()))
     seconds: list[float] = []
     for question in asked:
         begun = time.perf_counter()
-        await evidence.gather(database, embedder, org.id, question)
+        await evidence.gather(retriever, org.id, question)
         seconds.append(time.perf_counter() - begun)
     return seconds[WARM_UP:]
 

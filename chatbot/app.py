@@ -25,7 +25,9 @@ from chatbot.answering.model import EndpointModel, Model
 from chatbot.answering.writing import Writing
 from chatbot.database import Database
 from chatbot.jobs import Jobs
+from chatbot.library.crawling import Crawling
 from chatbot.library.ingest import Ingestion, as_ours
+from chatbot.library.upkeep import Upkeep
 from chatbot.realtime import events, frames, topics
 from chatbot.realtime.layer import Realtime
 from chatbot.realtime.signals import Signal
@@ -37,8 +39,13 @@ from chatbot.throttle import Throttle
 from chatbot.tokens import Tokens
 from chatbot.visitors import doors, sessions
 from chatbot.visitors.doors import provide_visitor
+from knowledge import rerank
 from knowledge.embed import Embedder, LocalEmbedder, hosted
 from knowledge.errors import KnowledgeError
+from knowledge.fetch import USER_AGENT, Fetcher
+from knowledge.models import Models
+from knowledge.rerank import EndpointReranker
+from knowledge.retrieve import Retriever
 
 OPENAPI = OpenAPIConfig(
     title="Chatbot",
@@ -77,6 +84,7 @@ class Service:
         *,
         model: Model | None = None,
         embedder: Embedder | None = None,
+        fetcher: Fetcher | None = None,
         run_jobs: bool = True,
         more_routes: Sequence[Router] = (),
     ) -> None:
@@ -86,17 +94,26 @@ class Service:
         )
         self.tokens = Tokens(settings.secret_keys)
         self.jobs = Jobs(settings.database_url)
-        self.embedder = embedder or embedder_of(settings)
+        self.models = models_of(settings, embedder)
+        self.reranker = reranker_of(settings)
+        self.retriever = Retriever(self.database.transaction, self.models, self.reranker)
         self.model = model or model_of(settings)
         self.realtime = self._realtime()
         self.answers = Answers(
             self.database,
-            Writing(self.database, self.embedder, self.model),
+            Writing(self.retriever, self.model),
             self.realtime.frames,
             seconds_max=settings.limits.answer_seconds_max,
         )
         self.asking = Asking(self.database, self.answers, settings.limits, self.realtime.is_staffed)
-        self.ingestion = Ingestion(self.database, self.jobs, self.embedder)
+        self.upkeep = Upkeep(self.database, self.jobs, self.models, settings.database_owner_url)
+        self.ingestion = Ingestion(self.database, self.jobs, self.models, self.upkeep)
+        self.crawling = Crawling(
+            self.database,
+            self.jobs,
+            fetcher or fetcher_of(settings),
+            limits=settings.limits,
+        )
         self._run_jobs = run_jobs
         self.http = self._http(more_routes)
         self.asgi = self.realtime.asgi(web.Doorway(self.http), self.asking)
@@ -107,7 +124,13 @@ class Service:
         await self.realtime.start()
         await self.answers.open()
         if self._run_jobs:
-            await self.jobs.start(self.ingestion.resume)
+            await self.jobs.start(self.resume)
+
+    async def resume(self) -> None:
+        """Defer again whatever is due and has no job."""
+        await self.ingestion.resume()
+        await self.upkeep.resume()
+        await self.crawling.resume()
 
     async def stop(self) -> None:
         """The other way round: nothing new, then what runs ends, then the connections close."""
@@ -116,6 +139,8 @@ class Service:
         await self.realtime.stop()
         if isinstance(self.model, EndpointModel):
             await self.model.close()
+        if self.reranker is not None:
+            await self.reranker.close()
         await self.database.close()
 
     def _heard(self, org_id: UUID, signal: Signal) -> None:
@@ -155,7 +180,8 @@ class Service:
             "passwords": Passwords(),
             "throttle": Throttle(),
             "jobs": self.jobs,
-            "embedder": self.embedder,
+            "models": self.models,
+            "retriever": self.retriever,
             "asking": self.asking,
         }
         provided = {name: _provide(thing) for name, thing in given.items()}
@@ -200,13 +226,26 @@ def model_of(settings: Settings) -> Model:
     )
 
 
-def embedder_of(settings: Settings) -> Embedder:
-    """The embedder that the settings name."""
-    if settings.embeddings == "local":
-        return LocalEmbedder()
-    return hosted(
-        settings.embeddings, api_key=settings.openai_api_key, base_url=settings.openai_base_url
-    )
+def fetcher_of(settings: Settings) -> Fetcher:
+    """What reads websites; it tells them where it comes from."""
+    return Fetcher(user_agent=f"{USER_AGENT} (+{settings.public_url})")
+
+
+def models_of(settings: Settings, embedder: Embedder | None = None) -> Models:
+    """The embedding model that the settings name (or `embedder`), and the way to any other."""
+
+    def make(name: str) -> Embedder:
+        return hosted(name, api_key=settings.openai_api_key, base_url=settings.openai_base_url)
+
+    if embedder is None:
+        local = settings.embeddings == "local"
+        embedder = LocalEmbedder() if local else make(settings.embeddings)
+    return Models(embedder, make)
+
+
+def reranker_of(settings: Settings) -> EndpointReranker | None:
+    """The second opinion that the settings name, if they name one."""
+    return rerank.endpoint(settings.reranker, url=settings.reranker_url, key=settings.reranker_key)
 
 
 def _api() -> Router:

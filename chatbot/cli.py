@@ -11,10 +11,9 @@ import click
 import uvloop
 from rich.console import Console
 
-from chatbot import demo, doctor, embedded, logs, serving, terminal
-from chatbot.answering import evidence
+from chatbot import demo, doctor, embedded, evaluation, logs, reading, serving, terminal
 from chatbot.answering.writing import Writing
-from chatbot.app import Service, embedder_of, model_of, openapi_schema
+from chatbot.app import Service, fetcher_of, model_of, models_of, openapi_schema, reranker_of
 from chatbot.database import Database
 from chatbot.errors import ChatbotError, StartupError
 from chatbot.jobs import Jobs
@@ -22,6 +21,9 @@ from chatbot.orgs import sites
 from chatbot.settings import Settings
 from chatbot.staff import login
 from chatbot.staff.tables import Role
+from knowledge import crawl
+from knowledge.errors import KnowledgeError
+from knowledge.retrieve import Retriever
 from migrations import run
 
 LOOPBACK = "127.0.0.1"
@@ -38,7 +40,7 @@ def main() -> None:
     """Run the command line; every failure is one line that says what to do, and exit code 1."""
     try:
         commands(standalone_mode=False)
-    except (StartupError, ChatbotError) as error:
+    except (StartupError, ChatbotError, KnowledgeError) as error:
         sys.exit(f"chatbot: {error}")
     except click.ClickException as error:
         error.show()
@@ -69,7 +71,11 @@ def demo_command(port: int, demo_port: int | None, data_dir: Path | None, reset:
     website_url = f"http://localhost:{website_port}"
 
     async def run_demo(found: Settings) -> None:
-        service = Service(found, more_routes=[demo.way_to(website_url)])
+        service = Service(
+            found,
+            fetcher=demo.fetcher(website_port),
+            more_routes=[demo.way_to(website_url)],
+        )
         prepared = await demo.prepare(service, found.data_dir, website_port)
         _print_demo(found, prepared, website_url)
         website = demo.website(prepared.tag, found.public_url)
@@ -100,7 +106,7 @@ def worker(data_dir: Path | None) -> None:
 
     async def work(found: Settings) -> None:
         service = Service(found)
-        await service.jobs.start(service.ingestion.resume)
+        await service.jobs.start(service.resume)
         try:
             await serving.until_told_to_leave()
         finally:
@@ -271,7 +277,7 @@ def ingest(paths: tuple[Path, ...], org: str, data_dir: Path | None) -> None:
         return await terminal.ingest_files(
             database,
             queue,
-            embedder_of(settings),
+            models_of(settings),
             await sites.get_org_id(database, org),
             files,
             console=console,
@@ -286,6 +292,28 @@ def ingest(paths: tuple[Path, ...], org: str, data_dir: Path | None) -> None:
         sys.exit(1)
 
 
+@commands.command("crawl")
+@click.argument("url")
+@org_option
+@click.option("--kind", type=click.Choice(["page", "sitemap", "site"]), default="site")
+@click.option("--depth", type=click.IntRange(0, crawl.DEPTH_MAX), default=3, show_default=True)
+@click.option(
+    "--pages", "pages_max", type=click.IntRange(1, crawl.PAGES_MAX), default=200, show_default=True
+)
+@data_dir_option
+def crawl_command(url: str, org: str, data_dir: Path | None, **told: Any) -> None:
+    """Read a website into the knowledge base; exit 1 if that failed."""
+    wanted = reading.wanted(url=url, **told)
+
+    async def read(database: Database, settings: Settings) -> bool:
+        org_id, models = await sites.get_org_id(database, org), models_of(settings)
+        reader = reading.Reading(database, fetcher_of(settings), models, limits=settings.limits)
+        return await reader.read(org_id, wanted, out=Console(), log=Console(stderr=True))
+
+    if not _with_database(data_dir, read):
+        sys.exit(1)
+
+
 @commands.command()
 @click.argument("question")
 @org_option
@@ -297,14 +325,33 @@ def ask(question: str, org: str, show_passages: bool, data_dir: Path | None) -> 
 
     async def answer(database: Database, settings: Settings) -> None:
         org_id = await sites.get_org_id(database, org)
-        embedder = embedder_of(settings)
+        retriever = Retriever(database.transaction, models_of(settings), reranker_of(settings))
         if show_passages:
-            found = await evidence.gather(database, embedder, org_id, question)
-            terminal.show_passages(found, console)
-        writing = Writing(database, embedder, model_of(settings))
+            await terminal.show_passages(retriever, org_id, question, console)
+        writing = Writing(retriever, model_of(settings))
         await terminal.answer(writing, org_id, question, console)
 
     _with_database(data_dir, answer)
+
+
+@commands.command("eval")
+@click.option("--data", "folders", multiple=True, required=True, type=click.Path(path_type=Path))
+@click.option("--suite", "suites", multiple=True, type=click.Choice(evaluation.SUITES))
+@click.option("--limit", type=click.IntRange(1), help="Questions a suite, by chance.")
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON a suite and folder.")
+@click.option("--calibrate", is_flag=True, help="Fit the weights of --org to these questions.")
+@click.option("--org", help="Search as this organisation does.")
+@data_dir_option
+def eval_command(data_dir: Path | None, **told: Any) -> None:
+    """Measure search and answers on folders in BEIR's layout, beside other ways to search."""
+    wanted = evaluation.Wanted(**told)
+
+    async def measure(database: Database, settings: Settings) -> None:
+        models, model = models_of(settings), model_of(settings)
+        out, log = Console(), Console(stderr=True)
+        await evaluation.run(database, models, model, wanted, out=out, log=log)
+
+    _with_database(data_dir, measure)
 
 
 def _print_demo(settings: Settings, prepared: demo.Demo, website_url: str) -> None:

@@ -21,6 +21,9 @@ from chatbot.orgs import sites
 from chatbot.orgs.tables import Site
 from chatbot.staff import login
 from chatbot.staff.tables import Role
+from knowledge.addresses import LOOPBACK, Addresses
+from knowledge.fetch import Fetcher
+from knowledge.weburl import PORTS
 
 ORG = "demo"
 SITE = "Fernhill Software"
@@ -73,6 +76,11 @@ def docs() -> Iterator[tuple[str, Path]]:
     folder = packed if packed.is_dir() else HERE.parent / "docs"
     for path in sorted(folder.rglob("*.md")):
         yield str(path.relative_to(folder)), path
+
+
+def fetcher(demo_port: int) -> Fetcher:
+    """Reads the public page too, which is on this machine; nothing else here."""
+    return Fetcher(Addresses(LOOPBACK), ports={*PORTS.values(), demo_port})
 
 
 def way_to(demo_url: str) -> Router:

@@ -44,8 +44,7 @@ def examine(settings: Settings) -> list[Finding]:
     findings.append(_origin(settings))
     built = "built" if pages.are_built() else pages.NOT_BUILT
     findings.append(Finding("front ends", pages.are_built(), built, fatal=False))
-    findings.append(_model(settings))
-    findings.append(Finding("embeddings", True, settings.embeddings, fatal=False))
+    findings += [_model(settings), _embeddings(settings), _large(settings)]
     return findings
 
 
@@ -145,6 +144,30 @@ def _model(settings: Settings) -> Finding:
     return Finding(
         "model", keyed, text if keyed else f"{text}: OPENAI_API_KEY is missing", fatal=False
     )
+
+
+def _embeddings(settings: Settings) -> Finding:
+    if settings.embeddings == "local":
+        text = "local: vectors from the package, no key needed"
+        return Finding("embeddings", True, text, fatal=False)
+    keyed = bool(settings.openai_api_key) or "localhost" in settings.openai_base_url
+    text = f"{settings.embeddings} at {settings.openai_base_url}"
+    return Finding(
+        "embeddings", keyed, text if keyed else f"{text}: OPENAI_API_KEY is missing", fatal=False
+    )
+
+
+def _large(settings: Settings) -> Finding:
+    """Whether large organisations can get an approximate index."""
+    text = (
+        "indexed by the jobs"
+        if settings.database_owner_url
+        else (
+            "compared exactly, slower past 50,000 passages: set CHATBOT_DATABASE_OWNER_URL where"
+            " the jobs run"
+        )
+    )
+    return Finding("large vectors", True, text, fatal=False)
 
 
 def _one(link: psycopg.Connection[DictRow], query: str) -> DictRow:

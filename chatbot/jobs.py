@@ -20,11 +20,17 @@ from chatbot.database import SEARCH_PATH
 log = structlog.get_logger()
 
 INGEST = "ingest"
+UPKEEP = "upkeep"
+CRAWL = "crawl"
 POLL_S = 1.0
 RESUME_S = 30.0
 STALLED_S = 60.0
 SHUTDOWN_S = 10.0
 CONNECTIONS_MAX = 4
+# Jobs that mostly wait, for a website or for an index to be built, have slots of their own: they
+# must not keep files waiting.
+WAITING = frozenset({UPKEEP, CRAWL})
+WAITING_MAX = 3
 
 
 def workers() -> int:
@@ -44,6 +50,7 @@ class Jobs:
                 kwargs={"options": f"-c search_path={SEARCH_PATH}"},
             )
         )
+        self._names: list[str] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     def does(self, name: str, work: Callable[[UUID], Awaitable[None]]) -> None:
@@ -53,6 +60,7 @@ class Jobs:
             await work(UUID(org_id))
 
         self._app.task(name=name, queue=name)(run)
+        self._names.append(name)
 
     async def defer(self, db: AsyncSession, name: str, org_id: UUID) -> None:
         """Queue `name` for the organisation in this transaction, once however often it is asked."""
@@ -71,10 +79,14 @@ class Jobs:
     async def start(self, resume: Callable[[], Awaitable[None]]) -> None:
         """Run jobs until `stop`; `resume` defers again what is due, now and every half minute."""
         await self._app.open_async()
+        busy = [name for name in self._names if name not in WAITING]
+        waiting = [name for name in self._names if name in WAITING]
         self._tasks = [
-            asyncio.create_task(self._work(), name="jobs"),
-            asyncio.create_task(self._resume(resume), name="resume jobs"),
+            asyncio.create_task(self._work(queues, slots), name=f"jobs {' '.join(queues)}")
+            for queues, slots in ((busy, workers()), (waiting, WAITING_MAX))
+            if queues
         ]
+        self._tasks.append(asyncio.create_task(self._resume(resume), name="resume jobs"))
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -84,11 +96,12 @@ class Jobs:
             await self._app.close_async()
         self._tasks = []
 
-    async def _work(self) -> None:
+    async def _work(self, queues: list[str], slots: int) -> None:
         while True:
             try:
                 await self._app.run_worker_async(
-                    concurrency=workers(),
+                    queues=queues,
+                    concurrency=slots,
                     fetch_job_polling_interval=POLL_S,
                     listen_notify=False,
                     install_signal_handlers=False,

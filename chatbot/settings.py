@@ -31,6 +31,10 @@ class Limits:
         default=20_000_000, metadata=_help("largest document, at most 20 MiB")
     )
     documents_max: int = field(default=10_000, metadata=_help("documents of one organisation"))
+    faqs_max: int = field(
+        default=5_000, metadata=_help("questions with answers of one organisation")
+    )
+    crawls_max: int = field(default=50, metadata=_help("websites that one organisation has read"))
     sessions_per_minute: int = field(
         default=60, metadata=_help("new visitor sessions per address block and minute")
     )
@@ -89,6 +93,15 @@ class Settings:
     openai_base_url: str = field(
         default="https://api.openai.com/v1", metadata=_help("any OpenAI-compatible endpoint")
     )
+    reranker: str = field(
+        default="", metadata=_help("a model that orders passages once more (empty: none)")
+    )
+    reranker_url: str = field(
+        default="", metadata=_help("its endpoint, which speaks Cohere's `/rerank`")
+    )
+    reranker_key: str = field(
+        default="", repr=False, metadata=_help("key of that endpoint, if it wants one")
+    )
     log_level: str = field(default="info", metadata=_help("debug, info, warning or error"))
     data_dir: Path = field(
         default=Path(".chatbot"), metadata=_help("the embedded server's data and generated secrets")
@@ -107,6 +120,8 @@ class Settings:
         values = {
             each.name: _read(each, env[name]) for name, each in known.items() if env.get(name)
         }
+        if values.get("reranker"):
+            _check_reranker_url(values.get("reranker_url", ""))
         return cls(**values, limits=_limits(env))
 
 
@@ -138,6 +153,14 @@ def _read(setting: "Field[Any]", value: str) -> Any:
             raise StartupError("bad_setting: CHATBOT_LOG_LEVEL is debug, info, warning or error.")
         case _:
             return value
+
+
+def _check_reranker_url(url: str) -> None:
+    if not url.startswith(("http://", "https://")):
+        raise StartupError(
+            "bad_setting: CHATBOT_RERANKER needs CHATBOT_RERANKER_URL, the http:// or https://"
+            " address of its endpoint."
+        )
 
 
 def _checked_secrets(keys: tuple[str, ...]) -> tuple[str, ...]:

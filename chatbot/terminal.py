@@ -22,8 +22,10 @@ from chatbot.database import Database, new_id
 from chatbot.errors import ChatbotError, Invalid, StartupError
 from chatbot.library import ingest
 from chatbot.settings import Limits
-from knowledge.embed import Embedder
+from knowledge import bands
 from knowledge.ingest import ingest_next
+from knowledge.models import Models
+from knowledge.retrieve import Retriever
 from knowledge.tables import Document, Status
 
 log = structlog.get_logger()
@@ -74,7 +76,7 @@ def _name(path: Path) -> str:
 async def ingest_files(
     database: Database,
     queue: jobs.Jobs,
-    embedder: Embedder,
+    models: Models,
     org_id: UUID,
     files: Sequence[tuple[str, Path]],
     *,
@@ -98,12 +100,12 @@ async def ingest_files(
                 results.append(Result(name, error.code, error.message))
                 bar.console.print(f"[red]{name}[/]: {error.code}: {error.message}")
                 bar.advance(total)
-        workers = [_worker(database, embedder, org_id) for _ in range(jobs.workers())]
+        workers = [_worker(database, models, org_id) for _ in range(jobs.workers())]
         while waiting:
             await asyncio.sleep(POLL_S)
             # One that has ended looks again: another process may have left its document behind.
             workers = [
-                _worker(database, embedder, org_id) if each.done() else each for each in workers
+                _worker(database, models, org_id) if each.done() else each for each in workers
             ]
             waiting &= await _existing(database, org_id, waiting)
             for document in await _ended(database, org_id, waiting):
@@ -140,15 +142,32 @@ async def answer(writing: Writing, org_id: UUID, question: str, console: Console
         console.print(line, style="dim", markup=False, highlight=False)
 
 
-def show_passages(found: evidence.Evidence, console: Console) -> None:
-    """The passages behind an answer, best first, with their scores."""
-    console.print(f"band: {found.band}", highlight=False)
-    for each in found.excerpts:
-        page = f" p.{each.page}" if each.page else ""
-        console.print(
-            f"{each.n}. {each.score:.3f}  {each.title}{page}", markup=False, highlight=False
+async def show_passages(
+    retriever: Retriever, org_id: UUID, question: str, console: Console
+) -> None:
+    """The passages behind an answer, best first, with every figure that put them there."""
+    found, words = await retriever.explained(org_id, question, limit=evidence.PASSAGES_MAX)
+
+    def show(line: str, style: str | None = None) -> None:
+        console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    support = bands.support(found.evidence, found.scale)
+    show(
+        f"band: {found.band} (support {support:.2f}; partial from {found.scale.partial_from},"
+        f" answered from {found.scale.answered_from})"
+    )
+    for said, meant in found.corrections.items():
+        show(f"no passage has “{said}”; searched “{meant}” in its place")
+    for n, hit in enumerate(found.hits, start=1):
+        passage = hit.passage
+        page = f" p.{passage.page}" if passage.page else ""
+        show(
+            f"{n}. {hit.score:.3f}  {passage.title}{page}  words {hit.lexical:.2f}"
+            f"  vector {hit.vector:.3f}  coverage {hit.coverage:.2f}  strength {hit.strength:.2f}"
         )
-        console.print(f"   {each.text[:200]!r}", style="dim", markup=False, highlight=False)
+        matched = ", ".join(f"{word.lexeme} {word.idf:.1f}" for word in words.get(passage.id, []))
+        show(f"   matched: {matched or 'no word'}", "dim")
+        show(f"   {passage.text[:200]!r}", "dim")
 
 
 def _read(path: Path) -> bytes:
@@ -159,13 +178,13 @@ def _read(path: Path) -> bytes:
         raise Invalid("unreadable", f"The file cannot be opened: {error.strerror}.") from error
 
 
-def _worker(database: Database, embedder: Embedder, org_id: UUID) -> asyncio.Task[None]:
-    return asyncio.create_task(_work(database, embedder, org_id))
+def _worker(database: Database, models: Models, org_id: UUID) -> asyncio.Task[None]:
+    return asyncio.create_task(_work(database, models, org_id))
 
 
-async def _work(database: Database, embedder: Embedder, org_id: UUID) -> None:
+async def _work(database: Database, models: Models, org_id: UUID) -> None:
     try:
-        while await ingest_next(database.transaction, embedder, org_id):
+        while await ingest_next(database.transaction, models, org_id):
             pass
     except Exception as error:  # a task's edge: the document is marked as failed, the next waits
         log.error("ingest_failed", exc_info=error)

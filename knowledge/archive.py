@@ -1,12 +1,15 @@
-"""Zip containers, looked at before a parser sees them: what they hold, and how much it really
-unpacks to.
+"""Zip containers, looked at before a parser sees them: what they hold, how much it really unpacks
+to, and whether their XML is a trap.
 """
 
 import io
 import zipfile
 import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Final
 
+from knowledge import xmlparts
 from knowledge.errors import KnowledgeError
 
 ENTRIES_MAX: Final = 2_000
@@ -26,25 +29,37 @@ _NESTED_ENDINGS: Final = (
     ".zst",
     ".jar",
 )
+_XML_ENDINGS: Final = (".xml", ".rels", ".opf", ".ncx")
 _ENCRYPTED_FLAG: Final = 0x1
+_DAMAGE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    ValueError,
+    OSError,
+    KeyError,
+)
 
 
 def check(body: bytes) -> None:
     """KnowledgeError `malformed`, `encrypted` or `archive_bomb`; unpacks everything once, within
     limits.
     """
+    with opened(body) as archive:
+        _check_directory(archive.infolist(), len(body))
+        _inflate(archive, len(body))
+
+
+@contextmanager
+def opened(body: bytes) -> Generator[zipfile.ZipFile]:
+    """KnowledgeError `malformed` for whatever is wrong with the container, now or while it is
+    read.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            _check_directory(archive.infolist(), len(body))
-            _inflate(archive, len(body))
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        ValueError,
-        OSError,
-    ) as error:
+            yield archive
+    except _DAMAGE as error:
         raise KnowledgeError("malformed") from error
 
 
@@ -67,10 +82,13 @@ def _inflate(archive: zipfile.ZipFile, packed_bytes: int) -> None:
     """Headers may lie, so count what comes out."""
     total = 0
     for entry in archive.infolist():
+        guard = xmlparts.Guard() if entry.filename.lower().endswith(_XML_ENDINGS) else None
         with archive.open(entry) as stream:
             while chunk := stream.read(_CHUNK_BYTES):
                 total += len(chunk)
                 _check_size(total, packed_bytes)
+                if guard is not None:
+                    guard.feed(chunk)
 
 
 def _check_size(inflated_bytes: int, packed_bytes: int) -> None:

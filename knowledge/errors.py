@@ -6,15 +6,40 @@ from typing import Final
 
 BODY_BYTES_MAX: Final = 20 * 1024 * 1024
 NAME_CHARS_MAX: Final = 200
+URL_CHARS_MAX: Final = 2_000
+LABELS_MAX: Final = 20
+LABEL_CHARS_MAX: Final = 40
 
 MESSAGES: Final = {
     "not_found": "There is no such document.",
     "bad_name": f"A document needs a name of 1 to {NAME_CHARS_MAX} characters.",
+    "bad_labels": (
+        f"A label has 1 to {LABEL_CHARS_MAX} letters, digits, spaces or - _ . : and there are at "
+        f"most {LABELS_MAX} of them."
+    ),
+    "bad_passage": (
+        "A passage has at least one letter or digit and at most 4,000 characters. Switch it off "
+        "instead of emptying it."
+    ),
+    "too_many_overrides": (
+        "This document has 2,000 changed passages already. Change the document itself and upload "
+        "it again."
+    ),
+    "override_in_use": (
+        "A passage of the document still obeys this change. Put the passage back instead."
+    ),
+    "not_restorable": (
+        "The bytes of this version are no longer kept. Upload the file again if you still have it."
+    ),
+    "no_way_back": (
+        "There is no earlier model to go back to: its vectors are kept for a week after a move."
+    ),
+    "model_switched": ("The knowledge base has just moved to another embedding model. Try again."),
     "empty": "The file is empty. Export or save it again, then upload it once more.",
     "too_large": "The file is larger than we can read. Split it into smaller documents.",
     "unsupported_type": (
-        "This kind of file cannot be read. Save it as PDF, DOCX, PPTX, XLSX, HTML, Markdown, CSV "
-        "or plain text."
+        "This kind of file cannot be read. Save it as PDF, DOCX, PPTX, XLSX, ODT, ODP, ODS, EPUB, "
+        "HTML, Markdown, CSV, TSV, JSON, e-mail (.eml) or plain text."
     ),
     "type_mismatch": (
         "The content of the file is not what its name says. Open it in its program and save it in "
@@ -46,6 +71,23 @@ MESSAGES: Final = {
         "The work on this document was interrupted several times. Try it again; if it happens "
         "again, split the document."
     ),
+    "bad_question": "A question has at least one letter or digit and at most 500 characters.",
+    "bad_variants": (
+        "There are at most 50 other ways to ask a question, each of at most 500 characters with a "
+        "letter or digit."
+    ),
+    "bad_answer": "An answer has 1 to 4,000 characters.",
+    "bad_faq_url": "The address of an answer begins with http:// or https:// and has no spaces.",
+    "bad_switch": "This is neither yes nor no. Write yes, no, or leave it empty.",
+    "faq_exists": "There is an answer to this question already. Change that one instead.",
+    "faq_busy": "Somebody else is changing these questions right now. Import the file again.",
+    "too_many_faqs": "There are as many questions as allowed. Delete some first.",
+    "duplicate_in_file": "The file has this question twice. Keep one of the rows.",
+    "no_columns": (
+        "The first row must name the columns, at least “question” and “answer” (or “Frage” and "
+        "“Antwort”). Add that row and try again."
+    ),
+    "too_many_rows": "The file has more rows than can be read at once. Split it.",
     "internal": "Something went wrong on our side. Try the document again.",
 }
 

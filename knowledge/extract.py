@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,7 @@ REPLY_BYTES_MAX: Final = 48 * 2**20
 _WATCH_S: Final = 0.05
 _CHUNK_BYTES: Final = 256 * 1024
 _STDERR_BYTES_KEPT: Final = 4_096
+_LINE_BYTES_MAX: Final = 64
 ENVIRONMENT: Final = {"LANG": "C.UTF-8", "PYTHONUTF8": "1", "HOME": "/nonexistent"}
 _OUT_OF_MEMORY: Final = (
     b"memory allocation",
@@ -38,6 +39,9 @@ _OUT_OF_MEMORY: Final = (
 )
 
 _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+Progress = Callable[[float], Awaitable[None]]
 
 
 class Extracted(msgspec.Struct, frozen=True):
@@ -52,21 +56,24 @@ class Extracted(msgspec.Struct, frozen=True):
 
 async def extract(
     media_type: str,
-    body: bytes,
+    body: bytes | AsyncIterable[bytes],
     *,
+    progress: Progress | None = None,
     wall_s: float = WALL_S,
     resident_bytes_max: int = RESIDENT_BYTES_MAX,
 ) -> Extracted:
-    """Read, split and count a file. KnowledgeError with a code of `errors.MESSAGES` when that
-    fails.
+    """Read, split and count a file, whole or as it comes. KnowledgeError with a code of
+    `errors.MESSAGES` when that fails.
 
-    At most one file a core is read at a time, and one core is left for everything else.
+    At most one file a core is read at a time, and one core is left for everything else. `progress`
+    hears a share from 0 to 1 a few times a second, where the format has pages to count; what it
+    raises ends the reading.
     """
     async with _slot(), child() as process:
         watch = asyncio.create_task(_watch(process, resident_bytes_max))
         try:
             async with asyncio.timeout(wall_s):
-                output, complaint = await _talk(process, Task(media_type), body)
+                output, complaint = await _talk(process, Task(media_type), body, progress)
                 code = await process.wait()
         except TimeoutError as error:
             raise KnowledgeError("limit_time") from error
@@ -76,7 +83,7 @@ async def extract(
     if over:
         raise KnowledgeError("limit_memory")
     if code != 0:
-        raise KnowledgeError(_verdict(code, complaint))
+        raise KnowledgeError(verdict(code, complaint))
     return _understood(output)
 
 
@@ -106,40 +113,67 @@ async def child() -> AsyncGenerator[asyncio.subprocess.Process]:
     try:
         yield process
     finally:
-        _kill(process)
+        kill(process)
         await process.wait()
 
 
 async def _talk(
-    process: asyncio.subprocess.Process, task: Task, body: bytes
+    process: asyncio.subprocess.Process,
+    task: Task,
+    body: bytes | AsyncIterable[bytes],
+    progress: Progress | None,
 ) -> tuple[bytes, bytes]:
     if process.stdin is None or process.stdout is None or process.stderr is None:
         raise AssertionError("the child was started with three pipes")
     _, output, complaint = await asyncio.gather(
         _send(process.stdin, msgspec.json.encode(task) + b"\n", body),
-        _receive(process.stdout),
+        _receive(process.stdout, progress),
         _last_words(process.stderr),
     )
     return output, complaint
 
 
-async def _send(stdin: asyncio.StreamWriter, *parts: bytes) -> None:
+async def _send(
+    stdin: asyncio.StreamWriter, task: bytes, body: bytes | AsyncIterable[bytes]
+) -> None:
     # A child that died has said why, or its exit code will.
     with suppress(BrokenPipeError, ConnectionResetError):
-        for part in parts:
-            for at in range(0, len(part), _CHUNK_BYTES):
-                stdin.write(part[at : at + _CHUNK_BYTES])
-                await stdin.drain()
+        stdin.write(task)
+        async for part in _parts(body):
+            stdin.write(part)
+            await stdin.drain()
     stdin.close()
 
 
-async def _receive(stdout: asyncio.StreamReader) -> bytes:
+async def _parts(body: bytes | AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
+    if isinstance(body, bytes):
+        for at in range(0, len(body), _CHUNK_BYTES):
+            yield body[at : at + _CHUNK_BYTES]
+    else:
+        async for part in body:
+            yield part
+
+
+async def _receive(stdout: asyncio.StreamReader, progress: Progress | None) -> bytes:
+    """The last line; what comes before it are shares of 1."""
     received = bytearray()
     while chunk := await stdout.read(_CHUNK_BYTES):
         received += chunk
         if len(received) > REPLY_BYTES_MAX:
             raise KnowledgeError("too_large")
+        if b"\n" in chunk:
+            lines, _, received = received.rpartition(b"\n")
+            if progress is not None:
+                await progress(_share(bytes(lines)))
     return bytes(received)
+
+
+def _share(lines: bytes) -> float:
+    """What a child says that went wrong is not to be believed."""
+    try:
+        return min(1.0, max(0.0, float(lines[-_LINE_BYTES_MAX:].split(b"\n")[-1])))
+    except ValueError:
+        return 0.0
 
 
 async def _last_words(stderr: asyncio.StreamReader) -> bytes:
@@ -154,7 +188,7 @@ async def _watch(process: asyncio.subprocess.Process, resident_bytes_max: int) -
     # The kernel tells nobody, so look again and again.
     while _resident_bytes(process.pid) <= resident_bytes_max:  # noqa: ASYNC110
         await asyncio.sleep(_WATCH_S)
-    _kill(process)
+    kill(process)
 
 
 def _resident_bytes(pid: int) -> int:
@@ -165,12 +199,12 @@ def _resident_bytes(pid: int) -> int:
         return 0
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
+def kill(process: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _verdict(code: int, complaint: bytes) -> str:
+def verdict(code: int, complaint: bytes) -> str:
     if code == -signal.SIGXCPU:
         return "limit_time"
     if code == -signal.SIGKILL or any(words in complaint for words in _OUT_OF_MEMORY):

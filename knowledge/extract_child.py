@@ -1,21 +1,24 @@
 """The process in which a stranger's file is read: `python -m knowledge.extract_child`.
 
 It limits itself before it looks at the first byte of the file, then reads one task from its
-standard input and writes one reply to its standard output. It has no database, no secrets and,
-where the kernel allows it, no network. The parent watches its memory and the clock.
+standard input and writes to its standard output how far it is, and at last one reply. It has no
+database, no secrets and, where the kernel allows it, no network. The parent watches its memory and
+the clock.
 """
 
 import ctypes
+import importlib
 import os
 import resource
 import sys
-from collections.abc import Callable
-from typing import Final
+import time
+from collections.abc import Callable, Iterator
+from typing import Final, cast
 
 import msgspec
 
-from knowledge import filetype, language, readhtml, readoffice, readtext, split, tokens
-from knowledge.blocks import Parsed, Parser
+from knowledge import filetype, language, split, tokenestimate
+from knowledge.blocks import Block, Parsed, Parser
 from knowledge.errors import KnowledgeError
 from knowledge.task import Reply, Task
 
@@ -24,25 +27,37 @@ CPU_S: Final = 55
 FILE_BYTES: Final = 50 * 2**20
 OPEN_FILES: Final = 64
 TEXT_CHARS_MAX: Final = 5_000_000
+_CPU_SPARE_S: Final = 1
 _NICE: Final = 19
 _CLONE_NEWUSER: Final = 0x10000000
 _CLONE_NEWNET: Final = 0x40000000
+_REPORT_EVERY_S: Final = 0.25
 
-_PARSERS: Final[dict[str, Parser]] = {
-    filetype.PDF: readoffice.pdf,
-    filetype.DOCX: readoffice.docx,
-    filetype.PPTX: readoffice.pptx,
-    filetype.XLSX: readoffice.xlsx,
-    filetype.HTML: readhtml.read,
-    filetype.MARKDOWN: readtext.markdown,
-    filetype.CSV: readtext.table,
-    filetype.TEXT: readtext.plain,
+# By name, because a process reads one file and need not wait for the libraries of all others.
+_READERS: Final = {
+    filetype.PDF: ("knowledge.readpdf", "read"),
+    filetype.DOCX: ("knowledge.readoffice", "docx"),
+    filetype.PPTX: ("knowledge.readslides", "read"),
+    filetype.XLSX: ("knowledge.readsheets", "read"),
+    filetype.ODT: ("knowledge.readodf", "text"),
+    filetype.ODP: ("knowledge.readodf", "slides"),
+    filetype.ODS: ("knowledge.readodf", "sheets"),
+    filetype.EPUB: ("knowledge.readbook", "read"),
+    filetype.HTML: ("knowledge.readhtml", "read"),
+    filetype.WEB_PAGE: ("knowledge.readpage", "read"),
+    filetype.MARKDOWN: ("knowledge.readmarkdown", "read"),
+    filetype.CSV: ("knowledge.readtext", "table"),
+    filetype.JSON: ("knowledge.readjson", "read"),
+    filetype.EMAIL: ("knowledge.readmail", "read"),
+    filetype.TEXT: ("knowledge.readtext", "plain"),
 }
 
 
 def main() -> None:
-    """The task is a line of JSON, the file follows it; the reply is JSON."""
-    _confine()
+    """The task is a line of JSON, the file follows it; each line of the answer but the last is a
+    share of 1, the last is the reply.
+    """
+    confine()
     task = msgspec.json.decode(sys.stdin.buffer.readline(), type=Task)
     body = sys.stdin.buffer.read()
     sys.stdout.buffer.write(msgspec.json.encode(_answer(task.media_type, body)))
@@ -50,7 +65,7 @@ def main() -> None:
 
 def _answer(media_type: str, body: bytes) -> Reply:
     try:
-        return read(media_type, body)
+        return read(media_type, body, _Progress())
     except KnowledgeError as error:
         return Reply(code=error.code, message=error.message)
     except MemoryError:
@@ -59,28 +74,50 @@ def _answer(media_type: str, body: bytes) -> Reply:
         return Reply(code="malformed")
 
 
-def read(media_type: str, body: bytes) -> Reply:
+def read(media_type: str, body: bytes, progress: Callable[[float], None] | None = None) -> Reply:
     """KnowledgeError for whatever is wrong with the file."""
-    parsed = _PARSERS[media_type](body)
-    if _chars(parsed) > TEXT_CHARS_MAX:
-        raise KnowledgeError(
-            "too_large", f"A document has at most {TEXT_CHARS_MAX:,} characters of text."
-        )
-    pieces = split.split(parsed.blocks, tokens.count)
+    parsed = parser(media_type)(body)
+    pieces = split.split(_within_limits(parsed, progress), tokenestimate.estimate)
     if not any(any(map(str.isalnum, piece.text)) for piece in pieces):
         raise KnowledgeError("no_text")
     cfg = language.detect("\n".join(piece.text for piece in pieces))
     return Reply(pieces=pieces, pages=parsed.pages, cfg=cfg)
 
 
-def _chars(parsed: Parsed) -> int:
-    return sum(
-        len(block.text) + sum(len(cell) for row in block.rows for cell in row)
-        for block in parsed.blocks
-    )
+def parser(media_type: str) -> Parser:
+    module, name = _READERS[media_type]
+    return cast("Parser", getattr(importlib.import_module(module), name))
 
 
-def _confine() -> None:
+def _within_limits(parsed: Parsed, progress: Callable[[float], None] | None) -> Iterator[Block]:
+    """The blocks as they come; where the format has pages, they tell how far the reader is."""
+    chars = 0
+    for block in parsed.blocks:
+        chars += len(block.text) + sum(len(cell) for row in block.rows for cell in row)
+        if chars > TEXT_CHARS_MAX:
+            raise KnowledgeError(
+                "too_large", f"A document has at most {TEXT_CHARS_MAX:,} characters of text."
+            )
+        if progress is not None and parsed.pages and block.page:
+            progress(min(1.0, block.page / parsed.pages))
+        yield block
+
+
+class _Progress:
+    """A line to the parent, a few times a second."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, share: float) -> None:
+        if time.monotonic() - self._last >= _REPORT_EVERY_S:
+            self._last = time.monotonic()
+            sys.stdout.buffer.write(b"%.3f\n" % share)
+            sys.stdout.buffer.flush()
+
+
+def confine() -> None:
+    """Give up, for good, what reading a file does not need."""
     os.nice(_NICE)
     for limit, value in (
         (resource.RLIMIT_AS, ADDRESS_SPACE_BYTES),
@@ -91,7 +128,10 @@ def _confine() -> None:
     ):
         hard = resource.getrlimit(limit)[1]
         allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(limit, (allowed, allowed))
+        # The signal that names the reason comes at the soft limit; at the hard one, a second
+        # later, the kernel kills without a word.
+        spare = _CPU_SPARE_S if limit == resource.RLIMIT_CPU and allowed == value else 0
+        resource.setrlimit(limit, (allowed - spare, allowed))
     _leave_network()
 
 

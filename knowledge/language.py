@@ -17,6 +17,8 @@ _SAMPLE_CHARS: Final = 60_000
 _SAMPLE_PARTS: Final = 6
 _SHARE_MIN: Final = 0.06
 _WORDS_MIN: Final = 2
+_SHORT_WORDS: Final = 40
+_LEAD: Final = 2.0
 _DENSE_SHARE_MIN: Final = 0.3
 
 _SCRIPTS: Final = [
@@ -104,15 +106,26 @@ _BY_WORD: Final = {
 }
 
 
-def detect(text: str) -> str:
-    """The configuration for `text`, one that every Postgres since 15 has."""
+def detect(text: str, otherwise: str = SIMPLE) -> str:
+    """The configuration for `text`, one that every Postgres since 15 has; `otherwise` where its
+    script allows several and too few common words are seen.
+    """
     sample = _sample(text)
     if lexical.dense_share(sample) >= _DENSE_SHARE_MIN:
         return SIMPLE
     words = lexical.fold(sample).split()
     if not words:
         return SIMPLE
-    return _by_script(sample) or _by_common_words(words)
+    return _by_script(sample) or _by_common_words(words, otherwise) or otherwise
+
+
+def among(text: str, alone: str, others: str) -> str:
+    """The configuration for a text that `detect` says is in `alone`, kept among texts in `others`:
+    a line or two are not believed against all the rest.
+    """
+    if alone != SIMPLE and len(text.split()) >= _SHORT_WORDS:
+        return alone
+    return detect(text, others)
 
 
 def _sample(text: str) -> str:
@@ -131,8 +144,10 @@ def _by_script(sample: str) -> str | None:
     return None
 
 
-def _by_common_words(words: list[str]) -> str:
-    """Words that several languages share count less for each."""
+def _by_common_words(words: list[str], otherwise: str) -> str | None:
+    """Words that several languages share count less for each; few words must say more plainly
+    that they are in another language than the one expected.
+    """
     scores: defaultdict[str, float] = defaultdict(float)
     kinds: Counter[str] = Counter()
     for word, times in Counter(words).items():
@@ -140,6 +155,8 @@ def _by_common_words(words: list[str]) -> str:
             scores[cfg] += times / len(_BY_WORD[word])
             kinds[cfg] += 1
     if not scores:
-        return SIMPLE
+        return None
     best, score = max(scores.items(), key=lambda entry: entry[1])
-    return best if score >= _SHARE_MIN * len(words) and kinds[best] >= _WORDS_MIN else SIMPLE
+    if otherwise != SIMPLE and len(words) < _SHORT_WORDS and score < scores[otherwise] + _LEAD:
+        return otherwise
+    return best if score >= _SHARE_MIN * len(words) and kinds[best] >= _WORDS_MIN else None

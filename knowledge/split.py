@@ -36,15 +36,22 @@ _ABBREVIATION: Final = re.compile(
     r"(?:\b(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|No|Nr|Art|Fig|vs|e\.g|i\.e|z\.B|bzw|ca|usw|cf|Inc|Ltd|Co)\.)$"
 )
 _NUMBER: Final = re.compile(r"[-+(]?[\d.,'\s]+[%)]?")
+# Years name columns, unless the first one stands in a row of years.
+_NUMBER_BUT_YEAR: Final = re.compile(r"(?!(?:19|20)\d\d$)[-+(]?[\d.,'\s]+[%)]?")
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """A passage to be: its text, the path of headings above it, where it starts, and its size."""
+    """A passage to be: its text, the path of headings above it, where it starts, and its size.
+
+    `original` and `disabled` are decisions of a person, which come later (`overrides.py`).
+    """
 
     text: str
     heading: str | None
     page: int | None
     tokens: int
+    original: str | None = None
+    disabled: bool = False
 
 
 def split(blocks: Iterable[Block], count_tokens: Callable[[str], int]) -> list[Piece]:
@@ -97,6 +104,8 @@ class _Splitter:
                 )
             case BlockKind.TABLE:
                 self._take_table(block)
+            case BlockKind.LIST_ITEM | BlockKind.PARAGRAPH if not _says_something(block.text):
+                pass
             case BlockKind.LIST_ITEM:
                 self._take_line(f"- {block.text}", block.page)
             case BlockKind.PARAGRAPH:
@@ -148,7 +157,7 @@ class _Splitter:
 
     def _take_table(self, block: Block) -> None:
         """A row too long for one passage becomes a section of its own, under its first cell."""
-        for cells in _table_rows(block.rows):
+        for cells in _table_rows(block.rows, headed=block.headed):
             line = "; ".join(cells)
             if words(line) <= WORDS_MAX:
                 self._take_line(line, block.page)
@@ -201,6 +210,10 @@ class _Splitter:
         return Piece(text=text, heading=heading, page=page, tokens=self._count_tokens(text))
 
 
+def _says_something(text: str) -> bool:
+    return any(map(str.isalnum, text))
+
+
 def _short_enough(line: str) -> Iterator[str]:
     """Sentences of the line; one that is longer than a passage is cut between words."""
     for sentence in sentences(line):
@@ -217,16 +230,45 @@ def _short_enough(line: str) -> Iterator[str]:
             yield from (sentence[at : at + step] for at in range(0, len(sentence), step))
 
 
-def _table_rows(rows: list[list[str]]) -> Iterator[list[str]]:
+def _table_rows(rows: list[list[str]], *, headed: bool) -> Iterator[list[str]]:
     """Cells of each row: what stands above the header as it is, then each as `column: value`."""
     cleaned = [[" ".join(cell.split()) for cell in row] for row in rows]
     cleaned = [row for row in cleaned if any(row)]
-    header_at = _header_at(cleaned)
-    for at, row in enumerate(cleaned):
-        if header_at is None or at < header_at:
-            yield [" | ".join(cell for cell in row if cell)]
-        elif at > header_at:
-            yield _labelled(cleaned[header_at], row)
+    header_at = 0 if headed and len(cleaned) > 1 else _header_at(cleaned)
+    if header_at is None:
+        yield from ([" | ".join(cell for cell in row if cell)] for row in cleaned)
+        return
+    yield from ([" | ".join(cell for cell in row if cell)] for row in cleaned[:header_at])
+    header, below = cleaned[header_at], cleaned[header_at + 1 :]
+    if len(below) > 1 and _goes_on(header, below[0]):
+        header, below = _joined(header, below[0]), below[1:]
+    named = [cell for cell in header if cell]
+    for row in below:
+        # A table that was broken over pages has its header again on each.
+        if [cell for cell in row if cell] != named:
+            yield _labelled(header, row)
+
+
+def _goes_on(header: list[str], row: list[str]) -> bool:
+    """Whether `row` is a second line of the header: it stands under wide names, and names what is
+    below them.
+    """
+    filled = [at for at, cell in enumerate(row) if cell]
+    under_wide = any(at >= len(header) or not header[at] for at in filled)
+    names = not any(_NUMBER.fullmatch(row[at]) for at in filled)
+    return len(filled) > 1 and not row[0] and bool(header[0]) and under_wide and names
+
+
+def _joined(header: list[str], row: list[str]) -> list[str]:
+    """Names of two lines as one, such as `Results, Time`; an upper one reaches to the next."""
+    joined: list[str] = []
+    wide = ""
+    for at in range(max(len(header), len(row))):
+        upper = header[at] if at < len(header) else ""
+        lower = row[at] if at < len(row) else ""
+        wide = upper or wide
+        joined.append(", ".join(part for part in (wide if lower else upper, lower) if part))
+    return joined
 
 
 def _header_at(rows: list[list[str]]) -> int | None:
@@ -238,7 +280,8 @@ def _header_at(rows: list[list[str]]) -> int | None:
     widest = max(sum(map(bool, row)) for row in rows)
     for at, row in enumerate(rows[:_HEADER_ROWS_SEARCHED]):
         filled = [cell for cell in row if cell]
-        names = [cell for cell in filled if not _NUMBER.fullmatch(cell)]
+        number = _NUMBER_BUT_YEAR if not _NUMBER.fullmatch(row[0] or "x") else _NUMBER
+        names = [cell for cell in filled if not number.fullmatch(cell)]
         if len(filled) >= max(2, 0.6 * widest) and len(names) >= 0.8 * len(filled):
             return at if at + 1 < len(rows) else None
     return None

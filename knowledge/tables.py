@@ -13,7 +13,8 @@ What the metadata alone does not say, for whoever writes the migration:
 - `postings` has no foreign keys: it has some 60 rows a passage, written and deleted only together
   with the passage (`postings.py`), and each would be looked up once more. Whoever deletes an
   organisation deletes its postings by `org_id` first; everything else follows by cascade from
-  `documents` and `knowledge_stats`, which get the foreign key to the organisation.
+  the tables that get the foreign key to the organisation: `documents`, `knowledge_stats`,
+  `lexemes`, `knowledge_settings` and `crawls`.
 """
 
 import os
@@ -38,8 +39,9 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -49,6 +51,14 @@ class Status(StrEnum):
     INDEXING = "indexing"
     READY = "ready"
     FAILED = "failed"
+
+
+class DocumentKind(StrEnum):
+    """Uploaded by a person, fetched from a website, or a question with its answer."""
+
+    FILE = "file"
+    PAGE = "page"
+    FAQ = "faq"
 
 
 class PassageKind(StrEnum):
@@ -76,7 +86,8 @@ class Document(Base):
     """A named document: its newest upload, and how far that has come.
 
     `version` counts uploads; `live_version` is the one whose passages are found (null before the
-    first).
+    first). The name of a page is its address, that of a FAQ its question; `title` is what a page
+    calls itself. A document with `labels` is found only where one of them is asked for.
     """
 
     __tablename__ = "documents"
@@ -85,7 +96,10 @@ class Document(Base):
 
     org_id: Mapped[UUID]
     id: Mapped[UUID]
+    kind: Mapped[str] = mapped_column(server_default=DocumentKind.FILE)
     name: Mapped[str]
+    title: Mapped[str | None]
+    labels: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     media_type: Mapped[str]
     size_bytes: Mapped[int]
     sha256: Mapped[bytes] = mapped_column(LargeBinary)
@@ -106,18 +120,24 @@ class Document(Base):
 
     __table_args__ = (
         PrimaryKeyConstraint("org_id", "id"),
-        UniqueConstraint("org_id", "name"),
+        UniqueConstraint("org_id", "kind", "name"),
+        CheckConstraint("kind IN ('file', 'page', 'faq')", name="kind"),
         CheckConstraint(
             "status IN ('queued', 'extracting', 'indexing', 'ready', 'failed')", name="status"
         ),
         CheckConstraint("progress BETWEEN 0 AND 1", name="progress"),
         CheckConstraint("(status = 'failed') = (error_code IS NOT NULL)", name="error"),
         Index(None, "org_id", "status", "created_at"),
+        # What only some may find is looked up by every search; mostly there is nothing.
+        Index("ix_documents_labelled", "org_id", postgresql_where=text("labels <> '{}'")),
     )
 
 
 class DocumentVersion(Base):
-    """What one upload was; rows stay after a newer one replaced it, without bytes and passages."""
+    """What one upload was; rows stay after a newer one replaced it, without passages.
+
+    `content_sha256` is of what was read in it: other bytes that say the same need no new index.
+    """
 
     __tablename__ = "document_versions"
 
@@ -130,6 +150,8 @@ class DocumentVersion(Base):
     cfg: Mapped[str | None]
     pages: Mapped[int | None]
     passages: Mapped[int] = mapped_column(server_default="0")
+    content_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
+    restored_from: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
@@ -141,7 +163,7 @@ class DocumentVersion(Base):
 
 
 class DocumentFile(Base):
-    """The bytes of a version, until a newer one replaced it."""
+    """The bytes of a version; of older ones only the newest few are kept (`versions.py`)."""
 
     __tablename__ = "document_files"
 
@@ -169,7 +191,8 @@ class Passage(Base):
 
     `heading` is the path of headings above it. `lexemes` is what was put into `postings`, kept so
     that those rows can be found again by key when the passage goes; `n_lex` counts them with
-    repetitions.
+    repetitions. A `disabled` passage has neither postings nor vectors. `original` is what was read
+    in the document, where a person has written another `text`.
     """
 
     __tablename__ = "passages"
@@ -184,6 +207,8 @@ class Passage(Base):
     heading: Mapped[str | None]
     page: Mapped[int | None]
     text: Mapped[str]
+    original: Mapped[str | None]
+    disabled: Mapped[bool] = mapped_column(server_default="false")
     tokens: Mapped[int]
     cfg: Mapped[str]
     lexemes: Mapped[str] = mapped_column(TSVECTOR)
@@ -203,6 +228,53 @@ class Passage(Base):
             ondelete="CASCADE",
         ),
         CheckConstraint("kind IN ('document', 'faq')", name="kind"),
+    )
+
+
+class PassageOverride(Base):
+    """What a person decided about a passage, found again by what was read in the document.
+
+    `anchor` is the SHA-256 of that text: the decision holds for every later version that says
+    exactly the same, and waits while none does. `text` null leaves the words as they are.
+    """
+
+    __tablename__ = "passage_overrides"
+
+    org_id: Mapped[UUID]
+    document_id: Mapped[UUID]
+    anchor: Mapped[bytes] = mapped_column(LargeBinary)
+    original: Mapped[str]
+    text: Mapped[str | None]
+    disabled: Mapped[bool] = mapped_column(server_default="false")
+    updated_by: Mapped[str]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        PrimaryKeyConstraint("org_id", "document_id", "anchor"),
+        ForeignKeyConstraint(
+            ["org_id", "document_id"], ["documents.org_id", "documents.id"], ondelete="CASCADE"
+        ),
+    )
+
+
+class Faq(Base):
+    """A question with its answer, a document of its own; each way to ask it is a passage."""
+
+    __tablename__ = "faqs"
+
+    org_id: Mapped[UUID]
+    document_id: Mapped[UUID]
+    question: Mapped[str]
+    variants: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    answer: Mapped[str]
+    word_for_word: Mapped[bool] = mapped_column(server_default="true")
+    enabled: Mapped[bool] = mapped_column(server_default="true")
+
+    __table_args__ = (
+        PrimaryKeyConstraint("org_id", "document_id"),
+        ForeignKeyConstraint(
+            ["org_id", "document_id"], ["documents.org_id", "documents.id"], ondelete="CASCADE"
+        ),
     )
 
 
@@ -253,6 +325,43 @@ class KnowledgeStats(Base):
     lexemes: Mapped[int] = mapped_column(BigInteger)
 
     __table_args__ = (PrimaryKeyConstraint("org_id", "cfg"),)
+
+
+class Lexeme(Base):
+    """In how many live passages a lexeme occurs: its df, and the list of all words that are
+    known.
+    """
+
+    __tablename__ = "lexemes"
+
+    org_id: Mapped[UUID]
+    lexeme: Mapped[str] = mapped_column(Text(collation="C"))
+    df: Mapped[int]
+
+    __table_args__ = (PrimaryKeyConstraint("org_id", "lexeme", postgresql_include=["df"]),)
+
+
+class KnowledgeSettings(Base):
+    """How an organisation is searched; null where the defaults of the code hold.
+
+    `model` is the one whose vectors are searched, `next_model` the one that is being embedded
+    beside it, `previous_model` the way back, `refused_model` one that a person went back from.
+    `indexed_model` is the one whose vectors have an approximate index of `indexed_dimensions`.
+    """
+
+    __tablename__ = "knowledge_settings"
+
+    org_id: Mapped[UUID]
+    model: Mapped[str | None]
+    next_model: Mapped[str | None]
+    previous_model: Mapped[str | None]
+    refused_model: Mapped[str | None]
+    switched_at: Mapped[datetime | None]
+    indexed_model: Mapped[str | None]
+    indexed_dimensions: Mapped[int | None]
+    calibration: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+
+    __table_args__ = (PrimaryKeyConstraint("org_id"),)
 
 
 def new_id() -> UUID:

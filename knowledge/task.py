@@ -1,5 +1,7 @@
 """What the two sides of an extraction say to each other. Imports no parser: the server must not
 hold one.
+
+Before its reply the child may say how far it is: lines of a number from 0 to 1.
 """
 
 import msgspec

@@ -11,12 +11,26 @@ from chatbot.database import Base
 from chatbot.orgs import tables as org_tables
 from chatbot.staff import tables as staff_tables
 from chatbot.visitors import tables as visitor_tables
+from knowledge import crawltables
 from knowledge import tables as knowledge_tables
 
 # Every module whose tables are in `Base`: importing it is what puts them there.
-TABLES = (answering_tables, conversation_tables, org_tables, staff_tables, visitor_tables)
+TABLES = (
+    answering_tables,
+    conversation_tables,
+    crawltables,
+    org_tables,
+    staff_tables,
+    visitor_tables,
+)
 LOCK_TIMEOUT = "5s"
-FOREIGN_TO_KNOWLEDGE = {"fk_documents_orgs", "fk_knowledge_stats_orgs"}
+FOREIGN_TO_KNOWLEDGE = {
+    "fk_documents_orgs",
+    "fk_knowledge_stats_orgs",
+    "fk_lexemes_orgs",
+    "fk_knowledge_settings_orgs",
+    "fk_crawls_orgs",
+}
 
 
 def _include(name: str | None, kind: str, _parents: object) -> bool:
@@ -25,7 +39,7 @@ def _include(name: str | None, kind: str, _parents: object) -> bool:
 
 
 def _include_object(_thing: object, name: str | None, kind: str, *_rest: object) -> bool:
-    """The knowledge library's metadata knows no organisations; its two keys to them are ours
+    """The knowledge library's metadata knows no organisations; its keys to them are ours
     alone.
     """
     return kind != "foreign_key_constraint" or name not in FOREIGN_TO_KNOWLEDGE

@@ -15,9 +15,9 @@ CONNECT_TIMEOUT_S = 5
 ONE_AT_A_TIME = 7_301_126  # a number of our own among the database's advisory locks
 
 
-def upgrade(owner_url: str) -> None:
+def upgrade(owner_url: str, to: str = "head") -> None:
     """Run every migration that `owner_url`'s database lacks; each in a transaction of its own."""
-    _alembic(owner_url, lambda config: command.upgrade(config, "head"))
+    _alembic(owner_url, lambda config: command.upgrade(config, to))
 
 
 def check(owner_url: str) -> None:

@@ -21,6 +21,7 @@ from chatbot.settings import Limits, Settings
 from chatbot.staff import login
 from chatbot.staff.tables import Role
 from knowledge.embed import Embedder
+from knowledge.fetch import Fetcher
 
 ORIGIN = "https://www.example.org"
 PASSWORD = "a password for tests"
@@ -55,6 +56,7 @@ async def running(
     *,
     model: Model | None = None,
     embedder: Embedder | None = None,
+    fetcher: Fetcher | None = None,
     run_jobs: bool = True,
     limits: Limits = ROOMY,
 ) -> AsyncGenerator[Live]:
@@ -64,7 +66,7 @@ async def running(
     settings = Settings(
         database_url=database_url, secret_keys=(KEY,), public_url=url, limits=limits
     )
-    service = Service(settings, model=model, embedder=embedder, run_jobs=run_jobs)
+    service = Service(settings, model=model, embedder=embedder, fetcher=fetcher, run_jobs=run_jobs)
     async with serving(service.asgi, listener):
         yield Live(service, url)
 

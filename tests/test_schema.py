@@ -26,6 +26,7 @@ READ_BY_LOOKUP = {
     "conversations",
     "messages",
     "handoffs",
+    "crawls",
 }
 
 

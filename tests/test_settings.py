@@ -39,6 +39,7 @@ def test_values_are_read_in_their_types() -> None:
         ("CHATBOT_LIMIT_MESSAGE_CHARS_MAX", "many", "bad_setting"),
         ("CHATBOT_LIMIT_MESSAGE_CHARS_MAX", "0", "bad_setting"),
         ("CHATBOT_LOG_LEVEL", "loud", "bad_setting"),
+        ("CHATBOT_RERANKER", "a-model", "bad_setting"),
         ("CHATBOT_SECRET_KEYS", "secret", "weak_secret"),
         ("CHATBOT_SECRET_KEYS", "a" * 64, "weak_secret"),
     ],
@@ -46,6 +47,19 @@ def test_values_are_read_in_their_types() -> None:
 def test_what_cannot_be_meant_is_refused_by_name(name: str, value: str, code: str) -> None:
     with pytest.raises(StartupError, match=code):
         Settings.from_env({name: value})
+
+
+def test_a_reranker_needs_an_address_and_its_key_is_not_shown() -> None:
+    settings = Settings.from_env(
+        {
+            "CHATBOT_RERANKER": "a-model",
+            "CHATBOT_RERANKER_URL": "http://localhost:1/v2",
+            "CHATBOT_RERANKER_KEY": "very secret",
+        }
+    )
+
+    assert (settings.reranker, settings.reranker_key) == ("a-model", "very secret")
+    assert "very secret" not in repr(settings)
 
 
 def test_the_readme_lists_every_setting() -> None:

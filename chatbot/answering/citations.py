@@ -57,5 +57,6 @@ def _source(excerpt: Excerpt, quote: str) -> Source:
         heading=excerpt.heading,
         url=excerpt.url,
         page=excerpt.page,
+        version=excerpt.version,
         quote=quote if len(quote) <= QUOTE_CHARS_MAX else quote[: QUOTE_CHARS_MAX - 1] + "…",
     )

@@ -14,6 +14,7 @@ import msgspec
 
 from chatbot.answering.model import Usage
 from chatbot.answering.prompt import Excerpt, Prompt
+from knowledge import lexical
 
 SENTENCES_MAX = 3
 SENTENCE_CHARS_MAX = 600
@@ -25,7 +26,6 @@ HEADING_REACH = 4  # sentences
 HEADING_JOINT = " › "
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"'“(\[]?[A-ZÀ-ÞА-Я0-9])|(?<=[。！？])|\n+")
 _PIECE = re.compile(r"\s*\S+(?:\s+\S+){0,3}")  # a few words at a time, as a model would speak
-_WORD = re.compile(r"[\w']+")
 _STOP = frozenset(
     """
     a an and are as at be by can did do does for from get has have how i if in is it its me my of on
@@ -62,11 +62,16 @@ class ExtractiveModel:
         quotes: dict[int, str] = {}
         for quote in chosen:
             quotes.setdefault(quote.excerpt.n, quote.text)
-        return Extract(_PIECE.findall(text), quotes)
+        return Extract(pieces(text), quotes)
 
     async def stream(self, prompt: Prompt) -> AsyncIterator[str | Usage]:
         for piece in self.answer(prompt).pieces:
             yield piece
+
+
+def pieces(text: str) -> list[str]:
+    """A text a few words at a time, spaces and line ends as they are."""
+    return _PIECE.findall(text)
 
 
 def choose(prompt: Prompt) -> list[Quote]:
@@ -131,9 +136,10 @@ def _rarity(found: Sequence[str]) -> dict[str, float]:
 
 
 def _words(text: str) -> frozenset[str]:
-    """Content words with the commonest English endings cut, so that “prices” meets “price”."""
-    words = (word.strip("'") for word in _WORD.findall(text.lower()))
-    return frozenset(_stem(word) for word in words if word and word not in _STOP)
+    """Content words with the commonest English endings cut, so that “prices” meets “price”; of
+    scripts without spaces the pairs of characters that search compares too.
+    """
+    return frozenset(_stem(word) for word in lexical.fold(text).split() if word not in _STOP)
 
 
 def _stem(word: str) -> str:

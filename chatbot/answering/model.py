@@ -108,7 +108,7 @@ class EndpointModel:
                 messages=said,
                 stream=True,
                 stream_options={"include_usage": True},
-                max_tokens=ANSWER_TOKENS_MAX,
+                max_tokens=prompt.tokens_max or ANSWER_TOKENS_MAX,
                 temperature=TEMPERATURE,
             ) as response:
                 yield response.iter_lines()

@@ -16,6 +16,7 @@ from chatbot.conversations.tables import AuthorKind, Conversation, Handoff, Mess
 from chatbot.conversations.wire import Confidence, LiveAnswer, Source
 from chatbot.database import Database, new_id, utc_now
 from chatbot.errors import NotFound
+from chatbot.orgs.tables import Site
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 HISTORY_MESSAGES_MAX = 20
@@ -25,7 +26,7 @@ OVERLOOKED_AGE_MAX = timedelta(hours=1)
 
 class Asked(msgspec.Struct, frozen=True):
     """What is to be answered: the visitor's open questions as one, and what was said before
-    them.
+    them. `labels` are those of the site; None asks all documents.
     """
 
     org_id: UUID
@@ -35,6 +36,7 @@ class Asked(msgspec.Struct, frozen=True):
     question: str
     earlier_questions: tuple[str, ...]
     history: tuple[Turn, ...]
+    labels: tuple[str, ...] | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -250,7 +252,15 @@ async def _asked(
         history=tuple(
             Turn("user" if _is_question(each) else "assistant", each.text) for each in before
         ),
+        labels=await _labels(db, conversation),
     )
+
+
+async def _labels(db: AsyncSession, conversation: Conversation) -> tuple[str, ...]:
+    query = select(Site.labels).where(
+        Site.org_id == conversation.org_id, Site.id == conversation.site_id
+    )
+    return tuple(await db.scalar(query) or ())
 
 
 def _is_question(message: Message) -> bool:

@@ -8,17 +8,17 @@ from typing import Any
 import msgspec
 import structlog
 
-from chatbot.answering import evidence, extractive, smalltalk
+from chatbot.answering import evidence, extractive, rewrite, smalltalk
 from chatbot.answering.citations import Citations
+from chatbot.answering.curated import Curated
 from chatbot.answering.evidence import Evidence
 from chatbot.answering.model import Model, ModelFailed, Usage
-from chatbot.answering.prompt import Prompt, search_query
+from chatbot.answering.prompt import Prompt
 from chatbot.answering.tables import Ending
 from chatbot.answering.turns import Asked, Outcome
 from chatbot.conversations.wire import Confidence
-from chatbot.database import Database
-from knowledge.embed import Embedder
 from knowledge.errors import KnowledgeError
+from knowledge.retrieve import Retriever
 
 log = structlog.get_logger()
 
@@ -43,6 +43,12 @@ class Draft:
         self.usage: dict[str, Any] = {}
         self.error_code: str | None = None
 
+    def spent(self, usage: Usage) -> None:
+        """Add what a call to the model cost."""
+        for name, count in msgspec.structs.asdict(usage).items():
+            if count:
+                self.usage[name] = self.usage.get(name, 0) + count
+
     def outcome(self, status: Ending, text: str) -> Outcome:
         return Outcome(
             status,
@@ -55,11 +61,10 @@ class Draft:
 
 
 class Writing:
-    """Composes answers from one model, one embedder and the organisation's documents."""
+    """Composes answers from one model and the organisation's documents."""
 
-    def __init__(self, database: Database, embedder: Embedder, model: Model) -> None:
-        self._database = database
-        self._embedder = embedder
+    def __init__(self, retriever: Retriever, model: Model) -> None:
+        self._retriever = retriever
         self._model = model
         self._spare = extractive.ExtractiveModel()
 
@@ -76,9 +81,13 @@ class Writing:
             yield courtesy
             return
         found = await self._evidence(asked, draft)
-        if found is None or found.band == "unknown":
+        if found is None or (found.band == "unknown" and found.curated is None):
             draft.confidence = "unknown"
             yield UNAVAILABLE if found is None else UNKNOWN
+            return
+        if found.curated is not None:
+            for piece in _as_it_stands(found, found.curated, draft):
+                yield piece
             return
         draft.confidence = found.band
         draft.citations = Citations(found.excerpts)
@@ -97,13 +106,30 @@ class Writing:
 
     async def _evidence(self, asked: Asked, draft: Draft) -> Evidence | None:
         """None when the documents cannot be searched: an honest wait, not a guess."""
-        query = search_query(asked.question, asked.earlier_questions)
+        earlier = [each for each in asked.earlier_questions if smalltalk.reply(each) is None]
+        standalone = await self._standalone(asked, draft) if earlier else None
         try:
-            return await evidence.gather(self._database, self._embedder, asked.org_id, query)
+            return await evidence.gather(
+                self._retriever,
+                asked.org_id,
+                asked.question,
+                earlier=earlier,
+                standalone=standalone,
+                labels=asked.labels,
+                widened=self._model.name != self._spare.name,
+            )
         except KnowledgeError as error:
             log.warning("evidence_unavailable", code=error.code)
             draft.error_code = error.code
             return None
+
+    async def _standalone(self, asked: Asked, draft: Draft) -> str | None:
+        """The question without what it leaves unsaid, where there is a model to ask."""
+        if self._model.name == self._spare.name:
+            return None
+        rewritten = await rewrite.standalone(self._model, asked.question, asked.history)
+        draft.spent(rewritten.usage)
+        return rewritten.query
 
     async def _verified(self, prompt: Prompt, draft: Draft) -> AsyncIterator[str]:
         async for piece in self._spoken(prompt, draft):
@@ -122,7 +148,7 @@ class Writing:
         try:
             async for piece in self._model.stream(prompt):
                 if isinstance(piece, Usage):
-                    draft.usage = msgspec.to_builtins(piece)
+                    draft.spent(piece)
                     continue
                 spoke = True
                 yield piece
@@ -139,3 +165,12 @@ class Writing:
         draft.quotes = answer.quotes
         lead = [PARTLY] if draft.confidence == "partial" else []
         return lead + answer.pieces
+
+
+def _as_it_stands(found: Evidence, answer: Curated, draft: Draft) -> list[str]:
+    """An answer that somebody wrote, word for word; its one source is the question it answers."""
+    source = next(each for each in found.excerpts if each.passage_id == answer.passage_id)
+    draft.confidence = "answered"
+    draft.citations = Citations([msgspec.structs.replace(source, n=1)])
+    draft.citations.used.append(1)
+    return extractive.pieces(answer.answer)

@@ -22,7 +22,7 @@ class Author(msgspec.Struct, frozen=True):
 
 class Source(msgspec.Struct, frozen=True):
     """Where a statement comes from: `n` is the number in the text, `quote` stands in the
-    passage.
+    passage of that `version` of the document (None in answers older than versions).
     """
 
     n: int
@@ -33,6 +33,7 @@ class Source(msgspec.Struct, frozen=True):
     url: str | None
     page: int | None
     quote: str
+    version: int | None = None
 
 
 class Message(msgspec.Struct, frozen=True):

@@ -5,18 +5,19 @@ turns.
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import exists, func, or_, select, text
+from sqlalchemy import and_, exists, func, not_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.database import Database
-from chatbot.errors import ChatbotError, Invalid, NotFound, TooLarge, Unavailable
+from chatbot.errors import ChatbotError, Conflict, Invalid, NotFound, TooLarge, Unavailable
 from chatbot.jobs import INGEST, Jobs
+from chatbot.library.upkeep import Upkeep
 from chatbot.settings import Limits
-from knowledge import index
-from knowledge.embed import Embedder
+from knowledge import index, versions
 from knowledge.errors import KnowledgeError
 from knowledge.ingest import ingest_next
-from knowledge.tables import Document, Status
+from knowledge.models import Models
+from knowledge.tables import Document, DocumentKind, Status
 
 _WORKING = (Status.EXTRACTING, Status.INDEXING)
 
@@ -24,19 +25,24 @@ _WORKING = (Status.EXTRACTING, Status.INDEXING)
 class Ingestion:
     """Runs the job `ingest`: one document of one organisation, then back to the end of the line."""
 
-    def __init__(self, database: Database, jobs: Jobs, embedder: Embedder) -> None:
+    def __init__(self, database: Database, jobs: Jobs, models: Models, upkeep: Upkeep) -> None:
         self._database = database
         self._jobs = jobs
-        self._embedder = embedder
+        self._models = models
+        self._upkeep = upkeep
         jobs.does(INGEST, self.one)
 
     async def one(self, org_id: UUID) -> None:
         """Take the oldest waiting document through; ask for another turn when more wait."""
-        worked = await ingest_next(self._database.transaction, self._embedder, org_id)
-        if worked:
-            async with self._database.transaction(org_id, actor="system") as db:
-                if await _waits(db, org_id):
-                    await self._jobs.defer(db, INGEST, org_id)
+        worked = await ingest_next(self._database.transaction, self._models, org_id)
+        if not worked:
+            return
+        async with self._database.transaction(org_id, actor="system") as db:
+            waits = await _waits(db, org_id)
+            if waits:
+                await self._jobs.defer(db, INGEST, org_id)
+        if not waits:
+            await self._upkeep.defer_if_due(org_id)
 
     async def resume(self) -> None:
         """Defer for every organisation whose documents wait or were left behind by a dead
@@ -51,21 +57,32 @@ class Ingestion:
 
 
 async def add(
-    db: AsyncSession, jobs: Jobs, org_id: UUID, *, name: str, body: bytes, limits: Limits
+    db: AsyncSession,
+    jobs: Jobs,
+    org_id: UUID,
+    *,
+    name: str,
+    body: bytes,
+    limits: Limits,
+    labels: Sequence[str] | None = None,
 ) -> Document:
     """Store a file and queue it, in this transaction. Raises our errors for what cannot be
     taken.
     """
     if len(body) > limits.upload_bytes_max:
         raise TooLarge(message=f"A document has at most {limits.upload_bytes_max:,} bytes.")
-    others = Document.org_id == org_id, Document.name != name
+    others = (
+        Document.org_id == org_id,
+        Document.kind != DocumentKind.FAQ,
+        not_(and_(Document.kind == DocumentKind.FILE, Document.name == name)),
+    )
     count = await db.scalar(select(func.count()).where(*others)) or 0
     if count >= limits.documents_max:
         raise Invalid(
             "too_many_documents", f"There are {count} documents already. Delete some first."
         )
     try:
-        document = await index.add(db, org_id, name=name, body=body)
+        document = await index.add(db, org_id, name=name, body=body, labels=labels)
     except KnowledgeError as error:
         raise as_ours(error) from error
     return await _queued(db, jobs, document)
@@ -74,6 +91,13 @@ async def add(
 async def retry(db: AsyncSession, jobs: Jobs, org_id: UUID, document_id: UUID) -> Document:
     """Queue a failed document again, in this transaction; any other is left as it is."""
     return await _queued(db, jobs, await index.retry(db, org_id, document_id))
+
+
+async def restore(
+    db: AsyncSession, jobs: Jobs, org_id: UUID, document_id: UUID, version: int
+) -> Document:
+    """Queue an earlier version's bytes as the newest, in this transaction."""
+    return await _queued(db, jobs, await versions.restore(db, org_id, document_id, version))
 
 
 async def _queued(db: AsyncSession, jobs: Jobs, document: Document) -> Document:
@@ -91,6 +115,8 @@ def as_ours(error: KnowledgeError) -> ChatbotError:
             return TooLarge(error.code, error.message)
         case "embedding_failed":
             return Unavailable(error.code, error.message)
+        case "override_in_use" | "not_restorable" | "model_switched" | "no_way_back" | "faq_exists":
+            return Conflict(error.code, error.message)
         case _:
             return Invalid(error.code, error.message)
 

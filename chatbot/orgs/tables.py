@@ -24,7 +24,10 @@ class Org(Base):
 
 
 class Site(Base):
-    """A public website of an organisation: the key in its tag, who may embed it, how it greets."""
+    """A public website of an organisation: the key in its tag, who may embed it, how it greets.
+
+    Its visitors are answered from documents without labels, and from those with one of `labels`.
+    """
 
     __tablename__ = "sites"
     __table_args__ = (UniqueConstraint("key"),)
@@ -40,4 +43,5 @@ class Site(Base):
     starters: Mapped[list[str]] = mapped_column(ARRAY(Text))
     accent: Mapped[str | None] = mapped_column(Text)
     side: Mapped[str] = mapped_column(Text, default="end")
+    labels: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -13,6 +13,7 @@ HANDOFF_REQUESTED = "handoff.requested"
 HANDOFF_TAKEN = "handoff.taken"
 HANDOFF_ENDED = "handoff.ended"
 DOCUMENT_CHANGED = "document.changed"
+CRAWL_CHANGED = "crawl.changed"
 ANSWER_STOP = "answer.stop"
 ACCESS_CHANGED = "access.changed"
 
@@ -44,6 +45,10 @@ _HANDOFF: dict[str, tuple[str, ...]] = dict.fromkeys(
     (HANDOFF_REQUESTED, HANDOFF_TAKEN, HANDOFF_ENDED), ("conversation_id", "handoff_id")
 )
 _CONVERSATION: dict[str, tuple[str, ...]] = {CONVERSATION_CHANGED: ("conversation_id",)}
+_KNOWLEDGE: dict[str, tuple[str, ...]] = {
+    DOCUMENT_CHANGED: ("document_id",),
+    CRAWL_CHANGED: ("crawl_id",),
+}
 _MESSAGE: dict[str, tuple[str, ...]] = {MESSAGE_CHANGED: ("conversation_id", "message_id")}
 
 KINDS: tuple[Kind, ...] = (
@@ -52,7 +57,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("conversation", "staff", _STAFF, _MESSAGE),
     Kind("org", "inbox", _STAFF, _CONVERSATION | _HANDOFF),
     Kind("site", "inbox", _STAFF, _CONVERSATION | _HANDOFF),
-    Kind("org", "knowledge", _STAFF, {DOCUMENT_CHANGED: ("document_id",)}),
+    Kind("org", "knowledge", _STAFF, _KNOWLEDGE),
     Kind("org", "dashboard", _STAFF, {}),
     Kind("site", "dashboard", _STAFF, {}),
     Kind("org", "public", _BOTH, {}),

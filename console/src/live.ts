@@ -79,10 +79,8 @@ export function staleAfter(
   switch (`${scope}:${feature}`) {
     case "org:inbox":
       return [keys.lists(slug)];
-    case "org:knowledge": {
-      const document_id = signal.ids.document_id;
-      return [keys.documents(slug), ...(document_id ? [keys.document(slug, document_id)] : [])];
-    }
+    case "org:knowledge":
+      return knowledgeAfter(signal, slug);
     case "conversation:messages":
     case "conversation:staff": {
       const known = signal.event === "message.changed" && cursorOf(id) >= (signal.version ?? Infinity);
@@ -91,6 +89,15 @@ export function staleAfter(
     default:
       return [];
   }
+}
+
+/** A question with its answer is a document too; what a crawl reads is its pages. */
+function knowledgeAfter({ event, ids }: Signal, slug: string): QueryKey[] {
+  if (event === "crawl.changed") {
+    return [keys.crawls(slug), ...(ids.crawl_id ? [keys.crawl(slug, ids.crawl_id)] : [])];
+  }
+  const lists = [keys.documents(slug), keys.faqs(slug), keys.labels(slug)];
+  return ids.document_id ? [...lists, keys.document(slug, ids.document_id)] : lists;
 }
 
 /** A first reading that is under way began before the signal: it is waited for, and followed by another. */

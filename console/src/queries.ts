@@ -64,39 +64,6 @@ export function outgoingQuery({ slug }: Org, id: string) {
   });
 }
 
-export function documentsQuery({ slug, api }: Org) {
-  return infiniteQueryOptions({
-    queryKey: keys.documents(slug),
-    queryFn: ({ pageParam, signal }) => api.documents(pageParam, signal),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next,
-  });
-}
-
-export function documentQuery({ slug, api }: Org, id: string) {
-  return queryOptions({
-    queryKey: keys.document(slug, id),
-    queryFn: ({ signal }) => api.document(id, signal),
-  });
-}
-
-export function passagesQuery({ slug, api }: Org, id: string, version: number) {
-  return infiniteQueryOptions({
-    queryKey: [...keys.passages(slug, id), version],
-    queryFn: ({ pageParam, signal }) => api.passages(id, pageParam, signal),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next,
-  });
-}
-
-export function sitesQuery({ slug, api }: Org) {
-  return queryOptions({
-    queryKey: keys.sites(slug),
-    queryFn: ({ signal }) => api.sites(signal),
-    staleTime: 60_000,
-  });
-}
-
 function answerOf(client: QueryClient, { slug }: Org, id: string): Answer | null {
   return client.getQueryData<Answer | null>(keys.answer(slug, id)) ?? null;
 }

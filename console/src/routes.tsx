@@ -14,6 +14,8 @@ import { ConversationScreen, NoConversation } from "./inbox/conversation";
 import { InboxScreen } from "./inbox/inbox";
 import { isView } from "./inbox/rows";
 import { keys } from "./keys";
+import { trialSearch } from "./knowledge/trying";
+import { isPageStatus, type PageStatus } from "./knowledge/wire";
 import { LoginScreen } from "./login/login";
 import { Notices } from "./parts/notices";
 import { orgsQuery } from "./queries";
@@ -97,12 +99,48 @@ const knowledge = createRoute({
   component: lazyRouteComponent(() => import("./knowledge/knowledge"), "KnowledgeScreen"),
 });
 
-const passages = createRoute({
+const documents = createRoute({
+  getParentRoute: () => knowledge,
+  path: "/",
+  validateSearch: ({ kind }: Record<string, unknown>): { kind?: "file" | "page" } =>
+    kind === "file" || kind === "page" ? { kind } : {},
+  component: lazyRouteComponent(() => import("./knowledge/documents"), "DocumentsScreen"),
+});
+
+const document = createRoute({
   getParentRoute: () => knowledge,
   path: "/$documentId",
   validateSearch: ({ passage }: Record<string, unknown>): { passage?: string } =>
     typeof passage === "string" ? { passage } : {},
-  component: lazyRouteComponent(() => import("./knowledge/passages"), "PassagesSheet"),
+  component: lazyRouteComponent(() => import("./knowledge/reading"), "DocumentScreen"),
+});
+
+const faqs = createRoute({
+  getParentRoute: () => knowledge,
+  path: "/faqs",
+  validateSearch: ({ q }: Record<string, unknown>): { q?: string } => (typeof q === "string" ? { q } : {}),
+  component: lazyRouteComponent(() => import("./knowledge/faqs"), "FaqsScreen"),
+});
+
+const websites = createRoute({
+  getParentRoute: () => knowledge,
+  path: "/websites",
+  component: lazyRouteComponent(() => import("./knowledge/websites"), "WebsitesScreen"),
+});
+
+const website = createRoute({
+  getParentRoute: () => knowledge,
+  path: "/websites/$crawlId",
+  validateSearch: ({ status }: Record<string, unknown>): { status?: PageStatus } =>
+    isPageStatus(status) ? { status } : {},
+  component: lazyRouteComponent(() => import("./knowledge/website"), "WebsiteScreen"),
+});
+
+const trial = createRoute({
+  getParentRoute: () => knowledge,
+  path: "/try",
+  validateSearch: trialSearch,
+  component: lazyRouteComponent(() => import("./knowledge/trial"), "TrialScreen"),
 });
 
 const sites = createRoute({
@@ -117,7 +155,7 @@ const tree = root.addChildren([
   org.addChildren([
     orgHome,
     inbox.addChildren([noConversation, conversation]),
-    knowledge.addChildren([passages]),
+    knowledge.addChildren([documents, document, faqs, websites, website, trial]),
     sites,
   ]),
 ]);

@@ -24,11 +24,5 @@ export type Conversation = Schemas["StaffConversation"];
 /** At most 200 items in `rev` order; ask again while there are 200. */
 export type TranscriptPage = Schemas["StaffTranscript"];
 export type NewMessage = Schemas["Reply"];
-export type Document = Schemas["DocumentView"];
-export type DocumentStatus = Document["status"];
-export type Passage = Schemas["PassageView"];
-export type SearchHit = Schemas["SearchHit"];
-export type Band = Schemas["SearchReply"]["band"];
-export type Site = Schemas["SiteList"]["items"][number];
 
 export type ErrorEnvelope = { error: ApiError };

@@ -69,10 +69,11 @@ describe("a call", () => {
     const append = vi.spyOn(FormData.prototype, "append");
     const file = new File(["# Hi"], "hello.md", { type: "text/markdown" });
 
-    await orgApi("acme").upload(file);
+    await orgApi("acme").upload({ file, labels: ["staff", "trade"] });
 
     expect(request().headers.get("content-type")).toMatch(/^multipart\/form-data; boundary=/);
     expect(append).toHaveBeenCalledWith("file", file, "hello.md");
+    expect(append).toHaveBeenCalledWith("labels", "staff,trade");
   });
 
   it("is content with an empty reply", async () => {

@@ -34,10 +34,21 @@ describe("what a signal makes stale", () => {
     expect(stale(signal("conversation:c1:messages", "message.changed"), 99)).toHaveLength(1);
   });
 
-  it("is the list of documents and the one that changed", () => {
+  it("is the lists that a document may stand in, and the one that changed", () => {
     const changed = signal("org:o1:knowledge", "document.changed", { ids: { document_id: "d1" } });
 
-    expect(stale(changed)).toEqual([keys.documents("acme"), keys.document("acme", "d1")]);
+    expect(stale(changed)).toEqual([
+      keys.documents("acme"),
+      keys.faqs("acme"),
+      keys.labels("acme"),
+      keys.document("acme", "d1"),
+    ]);
+  });
+
+  it("is the list of websites and the one that is read", () => {
+    const changed = signal("org:o1:knowledge", "crawl.changed", { ids: { crawl_id: "w1" } });
+
+    expect(stale(changed)).toEqual([keys.crawls("acme"), keys.crawl("acme", "w1")]);
   });
 
   it("is nothing for a topic nobody here knows", () => {

@@ -1,5 +1,5 @@
 /** Things as the server sends them, with only what a test cares about spelled out. */
-import type { Conversation, Document, Message, Signal } from "../src/wire";
+import type { Conversation, Message, Signal } from "../src/wire";
 
 export const ANA = { id: "staff-ana", name: "Ana" };
 export const BEN = { id: "staff-ben", name: "Ben" };
@@ -56,24 +56,6 @@ export function takenBy(
 ): Conversation {
   const handoff = { id: "h1", reason: null, requested_at: AT, taken_at: AT, taken_by: who };
   return conversation({ state: "staff", handoff, ...changed });
-}
-
-export function document(changed: Partial<Document> = {}): Document {
-  return {
-    id: "d1",
-    name: "returns.md",
-    media_type: "text/markdown",
-    size_bytes: 580,
-    status: "ready",
-    error: null,
-    progress: 1,
-    pages: null,
-    passages: 2,
-    version: 1,
-    created_at: AT,
-    updated_at: AT,
-    ...changed,
-  };
 }
 
 let signals = 0;

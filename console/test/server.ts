@@ -1,7 +1,9 @@
 /** A server in memory: it answers like the real one, and a test may act in it behind the console's back. */
 import type { LinkEvents, Transport } from "@widget/realtime/transport";
-import type { Band, Conversation, Document, LiveAnswer, Message, SearchHit, Signal, View } from "../src/wire";
-import { ANA, conversation, document, message, signal } from "./made";
+import type { Crawl, Document } from "../src/knowledge/wire";
+import type { Conversation, LiveAnswer, Message, Signal, View } from "../src/wire";
+import { Library } from "./library";
+import { ANA, conversation, message, signal } from "./made";
 
 type Refusal = { status: number; code: string; message: string; retry: "never" | "backoff" | "refetch" };
 
@@ -13,29 +15,38 @@ export class Server {
   signedIn = true;
   conversations = new Map<string, Conversation>();
   messages: Message[] = [];
-  documents: Document[] = [];
+  library = new Library();
   answer: LiveAnswer | null = null;
-  hits: SearchHit[] = [];
   /** Of the next messages sent, how many replies get lost on their way back. */
   repliesLost = 0;
   orgs = [{ id: "o1", slug: "acme", name: "Acme" }];
-  band: Band = "unknown";
   /** What the next calls of this path's end are refused with. */
   refusals = new Map<string, Refusal>();
   /** Every call, as "GET /path?query". */
   calls: string[] = [];
   /** What was sent over the socket. */
   told: { event: string; payload: unknown }[] = [];
+  #failures = new Map<string, Refusal>();
   #link: LinkEvents | null = null;
   #missed: Signal[] = [];
+
+  /** Refuses every call of a path with this end, reading too, until it is mended. */
+  fail(end: string, refusal: Refusal): void {
+    this.#failures.set(end, refusal);
+  }
+
+  mend(): void {
+    this.#failures.clear();
+  }
 
   /** Stands in for `fetch`. */
   fetch = async (request: Request): Promise<Response> => {
     const { pathname, search } = new URL(request.url);
     const path = pathname.replace("/api/v1", "");
     this.calls.push(`${request.method} ${path}${search}`);
-    for (const [end, { status, ...error }] of this.refusals) {
-      if (path.endsWith(end) && request.method === "POST") return json({ error }, status);
+    const refusals = request.method === "POST" ? [...this.refusals, ...this.#failures] : this.#failures;
+    for (const [end, { status, ...error }] of refusals) {
+      if (path.endsWith(end)) return json({ error }, status);
     }
     if (!this.signedIn && path !== "/staff/login") {
       return json({ error: { code: "not_signed_in", message: "Sign in.", retry: "never" } }, 401);
@@ -109,8 +120,16 @@ export class Server {
 
   /** Changes a document and says so. */
   learn(changed: Document): void {
-    this.documents = this.documents.map((each) => (each.id === changed.id ? changed : each));
+    const { library } = this;
+    library.documents = library.documents.map((each) => (each.id === changed.id ? changed : each));
     this.emit("signal", signal("org:o1:knowledge", "document.changed", { ids: { document_id: changed.id } }));
+  }
+
+  /** Changes a website and says so. */
+  crawled(changed: Crawl): void {
+    const { library } = this;
+    library.crawls = library.crawls.map((each) => (each.id === changed.id ? changed : each));
+    this.emit("signal", signal("org:o1:knowledge", "crawl.changed", { ids: { crawl_id: changed.id } }));
   }
 
   #add(text: string, changed: Partial<Message>): Message {
@@ -139,7 +158,10 @@ export class Server {
         if (what === "messages") return json(this.#transcript(id, Number(query.get("after"))));
         return json(this.conversations.get(id));
       case "knowledge":
-        return this.#knowledge(request, id, what);
+        return this.library.answer(request, path.split("/").slice(2), query);
+      case "sites":
+        if (id) return this.library.site(id, (await request.json()) as { labels: string[] });
+        return json({ items: this.library.sites, next: null });
       default:
         return json({ error: { code: "not_found", message: "Nothing here.", retry: "never" } }, 404);
     }
@@ -163,16 +185,6 @@ export class Server {
       default:
         return json({ token: "t", expires_at: new Date(Date.now() + 60_000).toISOString() });
     }
-  }
-
-  #knowledge(request: Request, what: string, id = ""): Response {
-    if (what === "search") return json({ items: this.hits, band: this.band });
-    if (id) this.documents = this.documents.filter((each) => request.method !== "DELETE" || each.id !== id);
-    if (id) return new Response(null, { status: 204 });
-    if (request.method === "GET") return json({ items: this.documents, next: null });
-    const added = document({ id: `d${this.documents.length + 1}`, status: "queued", passages: 0 });
-    this.documents = [added, ...this.documents];
-    return json(added, 202);
   }
 
   #list(view: View) {

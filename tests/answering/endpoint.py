@@ -9,15 +9,30 @@ from typing import Any
 
 from aiohttp import web
 
+from chatbot.answering import rewrite
+
 
 @dataclass
 class Endpoint:
-    """`mode` says how it answers; `asked` keeps the bodies it got."""
+    """`mode` says how it answers; `asked` keeps the bodies it got. `query` is what it makes of a
+    follow-up, after `query_after_s`.
+    """
 
     url: str = ""
     mode: str = "well"
     words: list[str] = field(default_factory=lambda: ["The lid ", "is red ", "[1]."])
     asked: list[dict[str, Any]] = field(default_factory=list)
+    query: str = ""
+    query_after_s: float = 0.0
+
+    @property
+    def rewritings(self) -> list[dict[str, Any]]:
+        """Of what it was asked, the follow-ups it was to make into questions of their own."""
+        return [body for body in self.asked if _is_rewriting(body)]
+
+
+def _is_rewriting(body: dict[str, Any]) -> bool:
+    return body["messages"][0]["content"] == rewrite.INSTRUCTIONS
 
 
 def _event(content: str | None, finish: str | None = None) -> bytes:
@@ -26,12 +41,18 @@ def _event(content: str | None, finish: str | None = None) -> bytes:
 
 
 async def _answer(endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
-    endpoint.asked.append(await request.json())
+    body = await request.json()
+    endpoint.asked.append(body)
+    words = endpoint.words
+    if _is_rewriting(body):
+        half = len(endpoint.query) // 2
+        words = [endpoint.query[:half], endpoint.query[half:]]
+        await asyncio.sleep(endpoint.query_after_s)
     if endpoint.mode == "refuses":
         return web.json_response({"error": {"message": "no"}}, status=500)
     reply = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await reply.prepare(request)
-    for number, word in enumerate(endpoint.words):
+    for number, word in enumerate(words):
         if endpoint.mode == "breaks" and number == 1:
             return reply
         if endpoint.mode == "babbles" and number == 1:

@@ -1,4 +1,4 @@
-"""The pure steps: courtesies, citations, the search query, the prompt, the quoted answer."""
+"""The pure steps: courtesies, citations, the prompt, the quoted answer."""
 
 from uuid import uuid4
 
@@ -63,15 +63,6 @@ def test_a_quote_is_cut_at_its_limit_and_says_so() -> None:
 
     assert len(source.quote) == 300
     assert source.quote.endswith("…")
-
-
-def test_a_follow_up_is_searched_with_the_turn_before() -> None:
-    assert prompt.search_query("And its price?", []) == "And its price?"
-    assert prompt.search_query("And its price?", ["A", "The kettle?"]).splitlines() == [
-        "And its price?",
-        "And its price?",
-        "The kettle?",
-    ]
 
 
 def test_a_passage_cannot_leave_its_frame_or_become_a_role() -> None:

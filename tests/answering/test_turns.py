@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from chatbot.answering import answers, turns
 from chatbot.answering.model import Usage
-from chatbot.answering.prompt import Prompt
+from chatbot.answering.prompt import INSTRUCTIONS, Prompt
 from chatbot.answering.tables import Answer
 from chatbot.conversations import transcript
 from chatbot.conversations.tables import AuthorKind, Conversation
@@ -155,7 +155,7 @@ async def test_what_a_person_answered_is_not_asked_of_the_bot_again(cluster: Clu
                 await visitor.emit("send", live.question(QUESTION, talk))
                 await visitor.answer()
 
-    (prompt,) = model.asked
+    (prompt,) = [each for each in model.asked if each.instructions == INSTRUCTIONS]
     assert prompt.question == QUESTION
     assert [turn.text for turn in prompt.history] == ["Can you call me?", "I will."]
 

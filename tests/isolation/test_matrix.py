@@ -25,8 +25,13 @@ class Case:
     who: Who
     method: str
     path: str
-    what: Literal["conversation", "document"]
+    what: Literal["conversation", "document", "passage", "site", "faq", "crawl"]
     body: live.Json | None = None
+    then: str = ""
+    """What stands in the path for whatever comes after the id."""
+
+    def at(self, named: object) -> str:
+        return self.path.format(named, self.then)
 
 
 WITH_IDS = (
@@ -56,6 +61,21 @@ WITH_IDS = (
     Case("staff", "DELETE", "/knowledge/documents/{}", "document"),
     Case("staff", "POST", "/knowledge/documents/{}/retry", "document"),
     Case("staff", "GET", "/knowledge/documents/{}/passages", "document"),
+    Case("staff", "PATCH", "/knowledge/documents/{}", "document", {"labels": ["x"]}),
+    Case("staff", "GET", "/knowledge/documents/{}/versions", "document"),
+    Case("staff", "POST", "/knowledge/documents/{}/versions/{}/restore", "document", then="1"),
+    Case("staff", "GET", "/knowledge/documents/{}/overrides", "document"),
+    Case("staff", "DELETE", "/knowledge/documents/{}/overrides/{}", "document", then="00" * 32),
+    Case("staff", "PATCH", "/knowledge/passages/{}", "passage", {"disabled": True}),
+    Case("staff", "PATCH", "/sites/{}", "site", {"labels": ["x"]}),
+    Case("staff", "GET", "/knowledge/faqs/{}", "faq"),
+    Case("staff", "PUT", "/knowledge/faqs/{}", "faq", {"question": "Why?", "answer": "So."}),
+    Case("staff", "DELETE", "/knowledge/faqs/{}", "faq"),
+    Case("staff", "GET", "/knowledge/crawls/{}", "crawl"),
+    Case("staff", "PATCH", "/knowledge/crawls/{}", "crawl", {"depth": 0}),
+    Case("staff", "POST", "/knowledge/crawls/{}/run", "crawl"),
+    Case("staff", "GET", "/knowledge/crawls/{}/pages", "crawl"),
+    Case("staff", "DELETE", "/knowledge/crawls/{}", "crawl"),
 )
 
 # No id of ours in the path; what the lists among them hold is checked below.
@@ -66,6 +86,16 @@ WITHOUT_IDS = {
     ("GET", "/knowledge/documents"),
     ("POST", "/knowledge/documents"),
     ("POST", "/knowledge/search"),
+    ("GET", "/knowledge/labels"),
+    ("GET", "/knowledge/embeddings"),
+    ("POST", "/knowledge/embeddings/rollback"),
+    ("POST", "/knowledge/embeddings/switch"),
+    ("GET", "/knowledge/crawls"),
+    ("POST", "/knowledge/crawls"),
+    ("GET", "/knowledge/faqs"),
+    ("POST", "/knowledge/faqs"),
+    ("POST", "/knowledge/faqs/import"),
+    ("GET", "/knowledge/faqs/export"),
     ("GET", "/sites"),
     ("GET", "/staff/me"),
     ("GET", "/staff/orgs"),
@@ -104,9 +134,17 @@ async def ids(
         talk = await visitor.begin()
         await visitor.emit("send", live.question("How long is the warranty?", talk))
         _, end = await visitor.answer()
+    async with live.colleague(live_service, birch) as owner:
+        passages = await owner.get(f"/knowledge/documents/{document['id']}/passages")
+        faq = await owner.post("/knowledge/faqs", {"question": "Is it red?", "answer": "Scarlet."})
+        crawl = await owner.post("/knowledge/crawls", {"url": "http://127.0.0.1/"})
     return {
         "conversation": talk,
         "document": document["id"],
+        "passage": passages["items"][0]["id"],
+        "site": str(birch.site_id),
+        "faq": faq["id"],
+        "crawl": crawl["id"],
         "visitor": visitor.id,
         "answer": end["mid"],
     }
@@ -146,8 +184,8 @@ async def test_a_foreign_id_looks_like_none(
     person = live.visitor if case.who == "visitor" else live.colleague
 
     async with person(live_service, alder) as someone:
-        foreign = await someone.call(case.method, case.path.format(ids[case.what]), case.body)
-        nothing = await someone.call(case.method, case.path.format(new_id()), case.body)
+        foreign = await someone.call(case.method, case.at(ids[case.what]), case.body)
+        nothing = await someone.call(case.method, case.at(new_id()), case.body)
 
     assert foreign == nothing
     assert foreign[0] == 404
@@ -169,7 +207,7 @@ async def test_what_was_named_is_unchanged(
         ):
             for case in WITH_IDS:
                 someone = ana if case.who == "staff" else visitor
-                await someone.call(case.method, case.path.format(ids[case.what]), case.body)
+                await someone.call(case.method, case.at(ids[case.what]), case.body)
         after = await owner.get(path)
         document = await owner.get(f"/knowledge/documents/{ids['document']}")
 
@@ -187,7 +225,14 @@ async def test_lists_hold_nothing_foreign(
     async with live.colleague(live_service, alder) as ana:
         for view in ("waiting", "mine", "bot", "all", "closed"):
             seen += str(await ana.get(f"/conversations?view={view}"))
-        for path in ("/knowledge/documents", "/sites", "/staff/me", "/staff/orgs"):
+        for path in (
+            "/knowledge/documents",
+            "/knowledge/faqs",
+            "/knowledge/crawls",
+            "/sites",
+            "/staff/me",
+            "/staff/orgs",
+        ):
             seen += str(await ana.get(path))
         seen += str(await ana.post("/knowledge/search", {"query": "warranty kettle"}))
         wrong_org = dict(ana.headers, **{"Chatbot-Org": two_companies[1].slug})

@@ -36,10 +36,32 @@ def pdf(pages: Sequence[Sequence[str]], *, encrypted: bool = False) -> bytes:
         lock = "41" * 32
         objects.append(f"<< /Filter /Standard /V 1 /R 2 /O <{lock}> /U <{lock}> /P -44 >>".encode())
         extra = b"/Encrypt %d 0 R /ID [<00> <00>]" % len(objects)
-    return _assemble(objects, extra)
+    return assembled(objects, extra)
 
 
-def _assemble(objects: list[bytes], extra: bytes) -> bytes:
+def pdf_of(content: str) -> bytes:
+    """One page of a content stream; its fonts are F1, Helvetica, and F2, bold."""
+    packed = zlib.compress(content.encode("latin-1"))
+    return assembled(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792]"
+            b" /Resources << /Font << /F1 4 0 R /F2 5 0 R >> >> /Contents 6 0 R >>",
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold >>",
+            b"<< /Length %d /Filter /FlateDecode >>\nstream\n%s\nendstream" % (len(packed), packed),
+        ]
+    )
+
+
+def text_at(left: int, bottom: int, text: str, *, size: int = 10, bold: bool = False) -> str:
+    """A piece of a content stream."""
+    return f"BT /F{2 if bold else 1} {size} Tf {left} {bottom} Td ({text}) Tj ET\n"
+
+
+def assembled(objects: list[bytes], extra: bytes = b"") -> bytes:
+    """A PDF of numbered objects, the first of which is its catalogue."""
     out = io.BytesIO()
     out.write(b"%PDF-1.4\n")
     offsets: list[int] = []
@@ -147,6 +169,101 @@ def _cell(value: str | float) -> str:
     if isinstance(value, str):
         return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
     return f"<c><v>{value}</v></c>"
+
+
+_OFFICE = "urn:oasis:names:tc:opendocument:xmlns"
+_ODF = " ".join(
+    f'xmlns:{short}="{_OFFICE}:{long}:1.0"'
+    for short, long in {
+        "office": "office",
+        "text": "text",
+        "table": "table",
+        "draw": "drawing",
+        "presentation": "presentation",
+    }.items()
+)
+_ODF_TYPE = "application/vnd.oasis.opendocument"
+
+
+def odf(kind: str, body: str, *, prolog: str = "") -> bytes:
+    """`kind` is text, presentation or spreadsheet; `body` is what stands inside its element."""
+    content = (
+        f"{prolog}<office:document-content {_ODF}><office:body><office:{kind}>{body}"
+        f"</office:{kind}></office:body></office:document-content>"
+    )
+    return saying(f"{_ODF_TYPE}.{kind}", {"content.xml": content})
+
+
+def odf_table(rows: Sequence[Sequence[str]], name: str = "T") -> str:
+    cells = (
+        "".join(f"<table:table-cell><text:p>{cell}</text:p></table:table-cell>" for cell in row)
+        for row in rows
+    )
+    return (
+        f'<table:table table:name="{name}">'
+        + "".join(f"<table:table-row>{row}</table:table-row>" for row in cells)
+        + "</table:table>"
+    )
+
+
+def epub(
+    chapters: Mapping[str, str],
+    *,
+    title: str = "A book",
+    spine: Sequence[str] | None = None,
+    extra: Mapping[str, str] | None = None,
+    items: str = "",
+) -> bytes:
+    """Chapters are bodies of XHTML by file name, without its ending."""
+    manifest = "".join(
+        f'<item id="{name}" href="{name}.xhtml" media-type="application/xhtml+xml"/>'
+        for name in chapters
+    )
+    order = "".join(f'<itemref idref="{name}"/>' for name in (spine or list(chapters)))
+    return saying(
+        "application/epub+zip",
+        {
+            "META-INF/container.xml": (
+                '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
+                '<rootfile full-path="OEBPS/book.opf"/></rootfiles></container>'
+            ),
+            "OEBPS/book.opf": (
+                '<package xmlns="http://www.idpf.org/2007/opf">'
+                '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/">'
+                f"<dc:title>{title}</dc:title></metadata><manifest>{manifest}{items}</manifest>"
+                f"<spine>{order}</spine></package>"
+            ),
+            **{
+                f"OEBPS/{name}.xhtml": (
+                    '<html xmlns="http://www.w3.org/1999/xhtml"><head><title>x</title></head>'
+                    f"<body>{body}</body></html>"
+                )
+                for name, body in chapters.items()
+            },
+            **(extra or {}),
+        },
+    )
+
+
+def saying(media_type: str, parts: Mapping[str, str | bytes]) -> bytes:
+    """A Zip whose first entry says, unpacked, what it is."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("mimetype", media_type, zipfile.ZIP_STORED)
+        for name, content in parts.items():
+            file.writestr(name, content)
+    return out.getvalue()
+
+
+def eml(fields: Mapping[str, str], body: bytes) -> bytes:
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return head.encode() + b"\r\n" + body
+
+
+def parts_of(container: bytes) -> dict[str, bytes]:
+    """What an archive holds, to be changed and packed again."""
+    with zipfile.ZipFile(io.BytesIO(container)) as file:
+        return {name: file.read(name) for name in file.namelist()}
 
 
 def archive(parts: Mapping[str, str | bytes]) -> bytes:

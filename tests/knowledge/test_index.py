@@ -10,9 +10,11 @@ from sqlalchemy import text
 
 from chatbot.database import Database
 from chatbot.orgs.tables import Org
-from knowledge import index, ingest
+from knowledge import claims, index, ingest
+from knowledge.claims import Placed
 from knowledge.embed import LocalEmbedder, Vectors
 from knowledge.errors import BODY_BYTES_MAX, KnowledgeError
+from knowledge.models import Models
 from knowledge.split import Piece
 from knowledge.tables import Document, Status
 
@@ -26,7 +28,7 @@ async def upload(database: Database, org: Org, name: str, body: bytes) -> Docume
 
 
 async def work(database: Database, org: Org) -> bool:
-    return await ingest.ingest_next(database.transaction, LocalEmbedder(), org.id)
+    return await ingest.ingest_next(database.transaction, Models(LocalEmbedder()), org.id)
 
 
 async def fresh(database: Database, org: Org, document: Document) -> Document:
@@ -34,9 +36,9 @@ async def fresh(database: Database, org: Org, document: Document) -> Document:
         return await index.get(db, org.id, document.id)
 
 
-async def claim(database: Database, org: Org) -> index.Claim | None:
+async def claim(database: Database, org: Org) -> claims.Claim | None:
     async with database.transaction(org.id) as db:
-        return await index.claim(db, org.id)
+        return await claims.claim(db, org.id)
 
 
 async def counts(database: Database, org: Org) -> dict[str, int]:
@@ -130,7 +132,7 @@ async def test_a_new_version_replaces_the_old_passages_at_once_and_leaves_none_b
         "Wir versenden nur noch montags und nicht mehr am Freitag."
     ]
     found = await counts(database, alder)
-    assert (found["passages"], found["document_files"], found["document_versions"]) == (1, 1, 2)
+    assert (found["passages"], found["document_files"], found["document_versions"]) == (1, 2, 2)
     assert found["postings"] == await _distinct_lexemes(database, alder)
     assert await stats(database, alder) == {"german": (1, passages[0].n_lex)}
     assert await counts(database, birch) == untouched
@@ -229,7 +231,7 @@ async def test_every_verb_treats_another_organisations_document_as_absent(
     ):  # asking for B's row, and asking in A's name from B's transaction
         async with database.transaction(birch.id) as db:
             assert list(await index.documents(db, scope)) == []
-            assert await index.claim(db, scope) is None
+            assert await claims.claim(db, scope) is None
             for verb in (index.get, index.passages, index.retry, index.delete):
                 with pytest.raises(KnowledgeError, match="not_found"):
                     await verb(db, scope, document.id)
@@ -256,7 +258,7 @@ async def test_a_document_left_behind_is_taken_up_again_then_given_up(
     alder, _ = two_orgs
     document = await upload(database, alder, "shipping.txt", PROSE.encode())
 
-    for _ in range(index.ATTEMPTS_MAX):
+    for _ in range(claims.ATTEMPTS_MAX):
         assert await claim(database, alder) is not None
         assert await claim(database, alder) is None
         await _let_the_lease_run_out(database, alder)
@@ -276,21 +278,21 @@ async def test_a_worker_that_lost_its_claim_can_write_nothing(
     current = await claim(database, alder)
 
     async with database.transaction(alder.id) as db:
-        assert not await index.progress(db, slow, 0.5, Status.INDEXING)
-        assert not await index.fail(db, slow, "malformed", "No.")
-        assert not await index.release(db, slow)
-        assert not await _replace(db, slow)
+        assert not await claims.progress(db, slow, 0.5, Status.INDEXING)
+        assert not await claims.fail(db, slow, "malformed", "No.")
+        assert not await claims.release(db, slow)
+        assert await _replace(db, slow) is Placed.SUPERSEDED
     assert (await fresh(database, alder, document)).status == Status.EXTRACTING
 
     assert current is not None
     await upload(database, alder, "shipping.txt", b"A newer text came meanwhile.")
     async with database.transaction(alder.id) as db:
-        assert not await _replace(db, current)
+        assert await _replace(db, current) is Placed.SUPERSEDED
     assert (await counts(database, alder))["passages"] == 0
 
 
-async def _replace(db: index.AsyncSession, claim: index.Claim) -> bool:
-    return await index.replace_passages(
+async def _replace(db: index.AsyncSession, claim: claims.Claim) -> Placed:
+    return await claims.replace_passages(
         db,
         claim,
         pieces=[Piece("stale", None, None, 1)],
@@ -331,19 +333,19 @@ async def test_nothing_is_held_while_text_is_embedded_and_progress_moves(
     alder, _ = two_orgs
     monkeypatch.setattr(ingest, "_REPORT_EVERY_S", 0.0)
     seen: list[float] = []
-    progress = index.progress
+    progress = claims.progress
 
     async def note(
-        db: index.AsyncSession, claim: index.Claim, share: float, status: Status
+        db: index.AsyncSession, claim: claims.Claim, share: float, status: Status
     ) -> bool:
         seen.append(share)
         return await progress(db, claim, share, status)
 
-    monkeypatch.setattr(index, "progress", note)
+    monkeypatch.setattr(claims, "progress", note)
     await upload(database, alder, "long.txt", (PROSE * 900).encode())
     embedder = Watching(database)
 
-    await ingest.ingest_next(database.transaction, embedder, alder.id)
+    await ingest.ingest_next(database.transaction, Models(embedder), alder.id)
 
     assert len(embedder.connections_held) > 1
     assert set(embedder.connections_held) == {0}
@@ -370,7 +372,9 @@ async def test_whatever_goes_wrong_the_document_ends_in_a_named_state(
     document = await upload(database, alder, "shipping.txt", PROSE.encode())
 
     with contextlib.suppress(asyncio.CancelledError, ZeroDivisionError):
-        await ingest.ingest_next(database.transaction, Watching(database, trouble), alder.id)
+        await ingest.ingest_next(
+            database.transaction, Models(Watching(database, trouble)), alder.id
+        )
 
     ended = await fresh(database, alder, document)
     assert (ended.status, ended.error_code, ended.attempts) == (
@@ -392,6 +396,6 @@ async def test_a_deleted_document_is_not_brought_back_by_the_worker_that_was_rea
                 await index.delete(db, alder.id, document.id)
             return await super().embed(texts)
 
-    assert await ingest.ingest_next(database.transaction, Deleting(database), alder.id)
+    assert await ingest.ingest_next(database.transaction, Models(Deleting(database)), alder.id)
 
     assert set((await counts(database, alder)).values()) == {0}

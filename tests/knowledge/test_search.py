@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from chatbot.database import Database
 from chatbot.orgs.tables import Org
-from knowledge import bands, index, lexical, search
+from knowledge import bands, claims, index, lexical, search
 from knowledge.bands import Band, Evidence
 from knowledge.embed import LocalEmbedder
 from knowledge.errors import KnowledgeError
@@ -38,12 +38,12 @@ async def shelve(
     async with database.transaction(org.id) as db:
         await index.add(db, org.id, name=name, body=name.encode(), media_type="text/plain")
     async with database.transaction(org.id) as db:
-        claim = await index.claim(db, org.id)
+        claim = await claims.claim(db, org.id)
     assert claim is not None
     vectors = await EMBEDDER.embed(texts)
     async with database.transaction(org.id) as db:
-        await index.progress(db, claim, 0.5, Status.INDEXING)
-        assert await index.replace_passages(
+        await claims.progress(db, claim, 0.5, Status.INDEXING)
+        assert await claims.replace_passages(
             db,
             claim,
             pieces=[Piece(one, None, page, 10) for page, one in enumerate(texts, start=1)],

@@ -1,8 +1,11 @@
 """Blocks to passages: size, bounds, headings, pages, tables, scripts without spaces."""
 
+import pytest
+
 from knowledge import tokens
 from knowledge.blocks import Block, BlockKind
 from knowledge.split import TOKENS_MAX, WORDS_MAX, WORDS_MIN, Piece, sentences, split, words
+from knowledge.tokenestimate import estimate
 
 SENTENCE = "The order is sent on the day after it was paid."
 
@@ -136,3 +139,35 @@ def test_abbreviations_and_numbers_do_not_end_a_sentence():
         "你好。",
         "再见！",
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SENTENCE * 5,
+        "Plan: Team; Seats: 10; Price: 49 €; Term: 12 months\nPlan: Solo; Seats: 1; Price: 9.50 €",
+        "Die Rückgabe ist innerhalb von 30 Tagen möglich und größere Geräte holen wir ab.",
+        "Zwrot towaru jest możliwy w ciągu trzydziestu dni od dostawy do naszego magazynu.",
+        "Возврат товара возможен в течение тридцати дней после доставки.",
+        "يمكن إرجاع المنتج خلال ثلاثين يوما من التسليم.",
+        "商品は到着後三十日以内であれば返品できます。製品をお送りください。",
+        "您可以在三十天内退回商品并获得全额退款。",
+        "상품은 배송 후 삼십 일 이내에 반품할 수 있습니다.",
+    ],
+)
+def test_the_estimate_of_tokens_is_near_their_number(text: str):
+    assert 0.7 * tokens.count(text) <= estimate(text) <= 1.4 * tokens.count(text)
+
+
+def test_marks_without_a_letter_are_no_lines_of_a_passage():
+    blocks = [Block(BlockKind.LIST_ITEM, "•"), Block(BlockKind.PARAGRAPH, "--"), prose(1)]
+
+    assert [piece.text for piece in pieces_of(*blocks)] == [SENTENCE]
+
+
+def test_a_table_that_says_where_its_header_is_needs_no_guess():
+    rows = [["2025", "2026"], ["one", "two"]]
+
+    (piece,) = pieces_of(Block(BlockKind.TABLE, rows=rows, headed=True))
+
+    assert piece.text == "2025: one; 2026: two"

@@ -107,6 +107,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/knowledge/crawls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ListCrawls */
+        get: operations["list_crawls"];
+        put?: never;
+        /** AddCrawl */
+        post: operations["add_crawl"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/crawls/{crawl_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** GetCrawl */
+        get: operations["get_crawl"];
+        put?: never;
+        post?: never;
+        /** DeleteCrawl */
+        delete: operations["delete_crawl"];
+        options?: never;
+        head?: never;
+        /** ChangeCrawl */
+        patch: operations["change_crawl"];
+        trace?: never;
+    };
+    "/api/v1/knowledge/crawls/{crawl_id}/pages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ListCrawlPages */
+        get: operations["list_crawl_pages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/crawls/{crawl_id}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** RunCrawl */
+        post: operations["run_crawl"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/knowledge/documents": {
         parameters: {
             query?: never;
@@ -138,6 +209,41 @@ export interface paths {
         post?: never;
         /** DeleteDocument */
         delete: operations["delete_document"];
+        options?: never;
+        head?: never;
+        /** ChangeDocument */
+        patch: operations["change_document"];
+        trace?: never;
+    };
+    "/api/v1/knowledge/documents/{document_id}/overrides": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ListOverrides */
+        get: operations["list_overrides"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/documents/{document_id}/overrides/{anchor}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** ForgetOverride */
+        delete: operations["forget_override"];
         options?: never;
         head?: never;
         patch?: never;
@@ -175,6 +281,199 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/documents/{document_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ListVersions */
+        get: operations["list_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/documents/{document_id}/versions/{version}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** RestoreVersion */
+        post: operations["restore_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** GetEmbeddings */
+        get: operations["get_embeddings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/embeddings/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** RollBackEmbeddings */
+        post: operations["roll_back_embeddings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/embeddings/switch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * SwitchEmbeddings
+         * @description Take up the install's own model again.
+         */
+        post: operations["switch_embeddings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/faqs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ListFaqs */
+        get: operations["list_faqs"];
+        put?: never;
+        /** AddFaq */
+        post: operations["add_faq"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/faqs/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ExportFaqs */
+        get: operations["export_faqs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/faqs/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** ImportFaqs */
+        post: operations["import_faqs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/faqs/{faq_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** GetFaq */
+        get: operations["get_faq"];
+        /** ChangeFaq */
+        put: operations["change_faq"];
+        post?: never;
+        /** DeleteFaq */
+        delete: operations["delete_faq"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ListLabels */
+        get: operations["list_labels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/passages/{passage_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** ChangePassage */
+        patch: operations["change_passage"];
         trace?: never;
     };
     "/api/v1/knowledge/search": {
@@ -229,6 +528,23 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sites/{site_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** ChangeSite */
+        patch: operations["change_site"];
         trace?: never;
     };
     "/api/v1/staff/login": {
@@ -415,12 +731,6 @@ export interface components {
         Availability: {
             staff_online: boolean;
         };
-        /**
-         * Band
-         * @description Answer · offer the nearest sources · say that it is unknown and offer a person.
-         * @enum {string}
-         */
-        Band: "answered" | "partial" | "unknown";
         /** CallPerson */
         CallPerson: {
             reason?: string | null;
@@ -430,10 +740,109 @@ export interface components {
             items: components["schemas"]["StaffConversation"][];
             next: string | null;
         };
+        /** Correction */
+        Correction: {
+            meant: string;
+            said: string;
+        };
+        /** CrawlChange */
+        CrawlChange: {
+            delay_ms?: number | null;
+            depth?: number | null;
+            labels?: string[] | null;
+            pages_max?: number | null;
+            /** @enum {null|string} */
+            schedule?: "never" | "daily" | "weekly" | null;
+        };
+        /** CrawlCounts */
+        CrawlCounts: {
+            failed: number;
+            fetched: number;
+            gone: number;
+            skipped: number;
+            unchanged: number;
+            waiting: number;
+        };
+        /** CrawlList */
+        CrawlList: {
+            items: components["schemas"]["CrawlView"][];
+            next?: string | null;
+        };
+        /** CrawlPageList */
+        CrawlPageList: {
+            items: components["schemas"]["CrawlPageView"][];
+            next: string | null;
+        };
+        /** CrawlPageView */
+        CrawlPageView: {
+            depth: number;
+            document_id: string | null;
+            error: components["schemas"]["DocumentError"] | null;
+            fetched_at: string | null;
+            http_status: number | null;
+            /** @enum {string} */
+            status: "waiting" | "fetched" | "unchanged" | "skipped" | "failed" | "gone";
+            url: string;
+        };
+        /** CrawlRemoved */
+        CrawlRemoved: {
+            documents: number;
+        };
+        /** CrawlView */
+        CrawlView: {
+            counts: components["schemas"]["CrawlCounts"];
+            delay_ms: number;
+            depth: number;
+            error: components["schemas"]["DocumentError"] | null;
+            finished_at: string | null;
+            /** Format: uuid */
+            id: string;
+            /** @enum {string} */
+            kind: "page" | "sitemap" | "site";
+            labels: string[];
+            next_at: string | null;
+            pages_max: number;
+            run: number;
+            /** @enum {string} */
+            schedule: "never" | "daily" | "weekly";
+            started_at: string | null;
+            /** @enum {string} */
+            status: "queued" | "running" | "done" | "failed";
+            url: string;
+        };
+        /** CrawlWanted */
+        CrawlWanted: {
+            /** @default 1000 */
+            delay_ms: number;
+            /** @default 3 */
+            depth: number;
+            /**
+             * @default site
+             * @enum {string}
+             */
+            kind: "page" | "sitemap" | "site";
+            labels?: string[];
+            /** @default 200 */
+            pages_max: number;
+            /**
+             * @default never
+             * @enum {string}
+             */
+            schedule: "never" | "daily" | "weekly";
+            url: string;
+        };
         /** Credentials */
         Credentials: {
             email: string;
             password: string;
+        };
+        /** CuratedView */
+        CuratedView: {
+            answer: string;
+            /** Format: uuid */
+            document_id: string;
+            match: number;
+            question: string;
         };
         /**
          * Cursor
@@ -451,11 +860,21 @@ export interface components {
             seq: number;
             text: string;
         };
+        /** DocumentChange */
+        DocumentChange: {
+            labels: string[];
+        };
         /** DocumentError */
         DocumentError: {
             code: string;
             message: string;
         };
+        /**
+         * DocumentKind
+         * @description Uploaded by a person, fetched from a website, or a question with its answer.
+         * @enum {string}
+         */
+        DocumentKind: "file" | "page" | "faq";
         /** DocumentPage */
         DocumentPage: {
             items: components["schemas"]["DocumentView"][];
@@ -468,6 +887,10 @@ export interface components {
             error: components["schemas"]["DocumentError"] | null;
             /** Format: uuid */
             id: string;
+            /** @enum {string} */
+            kind: "file" | "page" | "faq";
+            labels: string[];
+            live_version: number | null;
             media_type: string;
             name: string;
             pages: number | null;
@@ -476,13 +899,26 @@ export interface components {
             size_bytes: number;
             /** @enum {string} */
             status: "queued" | "extracting" | "indexing" | "ready" | "failed";
+            title: string;
             /** Format: date-time */
             updated_at: string;
+            url: string | null;
             version: number;
         };
         /** EarlierSession */
         EarlierSession: {
             token: string;
+        };
+        /** EmbeddingsView */
+        EmbeddingsView: {
+            approximate: boolean;
+            embedded: number;
+            model: string;
+            next_model: string | null;
+            passages: number;
+            previous_model: string | null;
+            progress: number;
+            refused_model: string | null;
         };
         /** End */
         End: {
@@ -494,6 +930,46 @@ export interface components {
             status: "complete" | "failed" | "interrupted" | "stopped" | "withdrawn";
             version: number | null;
         };
+        /** EvidenceView */
+        EvidenceView: {
+            answered_from: number;
+            cosine: number;
+            coverage: number;
+            partial_from: number;
+            strength: number;
+            support: number;
+        };
+        /** FaqPage */
+        FaqPage: {
+            items: components["schemas"]["FaqView"][];
+            next: string | null;
+        };
+        /** FaqText */
+        FaqText: {
+            answer: string;
+            /** @default true */
+            enabled: boolean;
+            labels?: string[];
+            question: string;
+            url?: string | null;
+            variants?: string[];
+            /** @default true */
+            word_for_word: boolean;
+        };
+        /** FaqView */
+        FaqView: {
+            answer: string;
+            enabled: boolean;
+            /** Format: uuid */
+            id: string;
+            labels: string[];
+            question: string;
+            /** Format: date-time */
+            updated_at: string;
+            url: string | null;
+            variants: string[];
+            word_for_word: boolean;
+        };
         /** HandoffView */
         HandoffView: {
             /** Format: uuid */
@@ -504,12 +980,42 @@ export interface components {
             taken_at: string | null;
             taken_by: components["schemas"]["Named"] | null;
         };
+        /** Import */
+        Import: {
+            /** @default false */
+            dry_run: boolean;
+            /** Format: binary */
+            file: string;
+        };
+        /** ImportReply */
+        ImportReply: {
+            added: number;
+            changed: number;
+            dry_run: boolean;
+            failed: number;
+            rows: components["schemas"]["ImportedRow"][];
+            unchanged: number;
+        };
+        /** ImportedRow */
+        ImportedRow: {
+            code: string | null;
+            message: string | null;
+            /** @enum {string} */
+            outcome: "added" | "changed" | "unchanged" | "failed";
+            question: string;
+            row: number;
+        };
         /** Knock */
         Knock: {
             locale?: string | null;
             page_url?: string | null;
             referrer?: string | null;
             resume?: components["schemas"]["EarlierSession"] | null;
+        };
+        /** LabelList */
+        LabelList: {
+            items: string[];
+            next?: string | null;
         };
         /** LastMessage */
         LastMessage: {
@@ -590,6 +1096,32 @@ export interface components {
             name: string;
             slug: string;
         };
+        /** OverrideList */
+        OverrideList: {
+            items: components["schemas"]["OverrideView"][];
+            next?: string | null;
+        };
+        /** OverrideView */
+        OverrideView: {
+            anchor: string;
+            applies: boolean;
+            disabled: boolean;
+            original: string;
+            text: string | null;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /**
+         * PageStatus
+         * @description `waiting` to be fetched in this run; `gone` when the site has it no more.
+         * @enum {string}
+         */
+        PageStatus: "waiting" | "fetched" | "unchanged" | "skipped" | "failed" | "gone";
+        /** PassageChange */
+        PassageChange: {
+            disabled?: boolean;
+            text?: string | null;
+        };
         /** PassagePage */
         PassagePage: {
             items: components["schemas"]["PassageView"][];
@@ -597,20 +1129,33 @@ export interface components {
         };
         /** PassageView */
         PassageView: {
+            disabled: boolean;
             /** Format: uuid */
             document_id: string;
             heading: string | null;
             /** Format: uuid */
             id: string;
+            /** @enum {string} */
+            kind: "document" | "faq";
             ord: number;
+            original: string | null;
             page: number | null;
             text: string;
+            tokens: number;
         };
         /** Question */
         Question: {
             client_id: string;
             page_url?: string | null;
             text: string;
+        };
+        /** Removed */
+        Removed: {
+            files: number;
+            passages: number;
+            postings: number;
+            vectors: number;
+            versions: number;
         };
         /** Renewed */
         Renewed: {
@@ -636,22 +1181,34 @@ export interface components {
         Role: "owner" | "admin" | "agent";
         /** SearchHit */
         SearchHit: {
+            coverage: number;
             lexical: number;
             passage: components["schemas"]["PassageView"];
+            reranked: number | null;
             score: number;
+            strength: number;
             title: string;
+            url: string | null;
             vector: number;
+            words: components["schemas"]["Word"][];
         };
         /** SearchQuery */
         SearchQuery: {
+            history?: string[];
             /** @default 10 */
             limit: number;
             query: string;
+            site_id?: string | null;
         };
         /** SearchReply */
         SearchReply: {
-            band: components["schemas"]["Band"];
+            /** @enum {string} */
+            band: "answered" | "partial" | "unknown";
+            corrections: components["schemas"]["Correction"][];
+            curated: components["schemas"]["CuratedView"] | null;
+            evidence: components["schemas"]["EvidenceView"];
             items: components["schemas"]["SearchHit"][];
+            query: string;
         };
         /** Send */
         Send: {
@@ -695,6 +1252,10 @@ export interface components {
             /** @default null */
             version: number | null;
         };
+        /** SiteChange */
+        SiteChange: {
+            labels: string[];
+        };
         /** SiteDetails */
         SiteDetails: {
             allowed_origins: string[];
@@ -702,6 +1263,7 @@ export interface components {
             /** Format: uuid */
             id: string;
             key: string;
+            labels: string[];
             name: string;
             starters: string[];
             tag: string;
@@ -748,6 +1310,7 @@ export interface components {
             quote: string;
             title: string;
             url: string | null;
+            version?: number | null;
         };
         /** StaffConversation */
         StaffConversation: {
@@ -861,6 +1424,25 @@ export interface components {
         Upload: {
             /** Format: binary */
             file: string;
+            /** @default  */
+            labels: string;
+        };
+        /** VersionList */
+        VersionList: {
+            items: components["schemas"]["VersionView"][];
+            next?: string | null;
+        };
+        /** VersionView */
+        VersionView: {
+            /** Format: date-time */
+            created_at: string;
+            live: boolean;
+            pages: number | null;
+            passages: number;
+            restorable: boolean;
+            restored_from: number | null;
+            size_bytes: number;
+            version: number;
         };
         /**
          * View
@@ -901,6 +1483,13 @@ export interface components {
         VisitorView: {
             /** Format: uuid */
             id: string;
+        };
+        /** Word */
+        Word: {
+            corrected_from: string | null;
+            idf: number;
+            lexeme: string;
+            tf: number;
         };
     };
     responses: never;
@@ -1177,9 +1766,280 @@ export interface operations {
             };
         };
     };
+    list_crawls: {
+        parameters: {
+            query?: {
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrawlList"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    add_crawl: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CrawlWanted"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrawlView"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    get_crawl: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                crawl_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrawlView"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    delete_crawl: {
+        parameters: {
+            query?: {
+                keep_documents?: boolean;
+            };
+            header?: never;
+            path: {
+                crawl_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrawlRemoved"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    change_crawl: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                crawl_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CrawlChange"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrawlView"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    list_crawl_pages: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["PageStatus"] | null;
+                after?: string;
+            };
+            header?: never;
+            path: {
+                crawl_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrawlPageList"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    run_crawl: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                crawl_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrawlView"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
     list_documents: {
         parameters: {
             query?: {
+                kind?: components["schemas"]["DocumentKind"] | null;
                 after?: string | null;
             };
             header?: never;
@@ -1301,6 +2161,122 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removed"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    change_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                document_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DocumentChange"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentView"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    list_overrides: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                document_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverrideList"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    forget_override: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                document_id: string;
+                anchor: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
             /** @description Request fulfilled, nothing follows */
             204: {
                 headers: {
@@ -1401,6 +2377,451 @@ export interface operations {
             };
         };
     };
+    list_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                document_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionList"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    restore_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                document_id: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentView"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    get_embeddings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingsView"];
+                };
+            };
+        };
+    };
+    roll_back_embeddings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingsView"];
+                };
+            };
+        };
+    };
+    switch_embeddings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingsView"];
+                };
+            };
+        };
+    };
+    list_faqs: {
+        parameters: {
+            query?: {
+                after?: string | null;
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FaqPage"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    add_faq: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FaqText"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FaqView"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    export_faqs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+        };
+    };
+    import_faqs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Import"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReply"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    get_faq: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                faq_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FaqView"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    change_faq: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                faq_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FaqText"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FaqView"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    delete_faq: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                faq_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    list_labels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelList"];
+                };
+            };
+        };
+    };
+    change_passage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                passage_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PassageChange"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PassageView"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
     search_knowledge: {
         parameters: {
             query?: never;
@@ -1482,6 +2903,47 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionReply"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    change_site: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SiteChange"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SiteDetails"];
                 };
             };
             /** @description Bad request syntax or unsupported method */

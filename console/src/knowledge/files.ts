@@ -3,7 +3,12 @@ import { bytes } from "../times";
 
 export const FILE_BYTES_MAX = 20_000_000;
 
-export const ENDINGS = ".pdf,.docx,.pptx,.xlsx,.html,.htm,.md,.csv,.txt";
+/** What the file chooser offers; the server goes by what is in a file. */
+export const ENDINGS =
+  ".pdf,.docx,.pptx,.xlsx,.odt,.odp,.ods,.epub,.html,.htm,.md,.markdown,.csv,.tsv,.txt,.json,.eml";
+
+export const FORMATS =
+  "PDF, DOCX, PPTX, XLSX, ODT, EPUB, HTML, Markdown, CSV, TSV, JSON, e-mail (.eml) or plain text";
 
 export function problemWith(file: { size: number }): string | null {
   if (file.size === 0) return "The file is empty.";

@@ -1,118 +1,173 @@
-/** A question to try: what the search finds, and what the bot would do with it. */
-import { useMutation } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { CircleCheck, CircleHelp, Compass, type LucideIcon, Search } from "lucide-react";
+/** A question to try: what is searched, what is found and by which figures, and what the bot would do. */
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import { FlaskConical, Quote, Search } from "lucide-react";
 import { type SyntheticEvent, useState } from "react";
+import { keys } from "../keys";
 import { useOrg } from "../org";
 import { Button } from "../parts/button";
 import { cx } from "../parts/cx";
-import { Failed } from "../parts/states";
-import type { Band, SearchHit } from "../wire";
+import { SelectField, TextArea } from "../parts/field";
+import { Empty, Failed, Loading } from "../parts/states";
+import { EmbeddingsCard } from "./embeddings";
+import { Verdict } from "./evidence";
+import { Hit } from "./hit";
+import { sitesQuery, trialQuery } from "./queries";
+import { percent, QUESTION_CHARS_MAX, rewritten, scalesOf, trialOf, type TrialSearch } from "./trying";
+import type { Curated, SearchReply, Trial } from "./wire";
 
-const HITS_MAX = 8;
-const QUESTION_CHARS_MAX = 1_000;
+const route = getRouteApi("/$slug/knowledge/try");
 
-const BANDS: Record<Band, { icon: LucideIcon; text: string; look: string }> = {
-  answered: {
-    icon: CircleCheck,
-    text: "The bot would answer from these passages.",
-    look: "bg-good-tint text-good",
-  },
-  partial: {
-    icon: Compass,
-    text: "The bot would not answer, but offer the nearest sources.",
-    look: "bg-warn-tint text-warn",
-  },
-  unknown: {
-    icon: CircleHelp,
-    text: "The bot would say that it does not know, and offer a person.",
-    look: "bg-bad-tint text-bad",
-  },
-};
-
-export function Trial() {
-  const { api } = useOrg();
-  const [question, setQuestion] = useState("");
-  const search = useMutation({ mutationFn: (query: string) => api.search(query, HITS_MAX) });
-  const submit = (event: SyntheticEvent): void => {
-    event.preventDefault();
-    if (question.trim()) search.mutate(question.trim());
-  };
+export function TrialScreen() {
+  const search = route.useSearch();
+  const trial = trialOf(search);
   return (
-    <section aria-label="Try a question" className="p-4 md:p-6 lg:p-5">
-      <h2 className="text-base font-semibold">Try a question</h2>
-      <p className="text-soft">See what the bot would find, without a visitor.</p>
-      <form onSubmit={submit} className="mt-3 flex gap-2">
-        <input
-          value={question}
-          maxLength={QUESTION_CHARS_MAX}
-          aria-label="Question"
-          placeholder="A question a visitor might ask"
-          onChange={(event) => setQuestion(event.target.value)}
-          className="h-9 min-w-0 flex-1 rounded-lg border border-edge bg-surface px-3 placeholder:text-soft"
-        />
-        <Button type="submit" tone="primary" disabled={search.isPending || !question.trim()}>
-          <Search size={16} aria-hidden /> Try
-        </Button>
-      </form>
-      {search.error && <Failed error={search.error} onRetry={() => search.mutate(question.trim())} />}
-      <div aria-live="polite" className={cx("mt-4 space-y-3", search.isPending && "opacity-60")}>
-        {search.data && <Verdict band={search.data.band} />}
-        {search.data && search.data.items.length === 0 && (
-          <p className="text-soft">No passage fits at all.</p>
-        )}
-        {search.data && (
-          <ol className="space-y-3">
-            {search.data.items.map((hit) => (
-              <Hit key={hit.passage.id} hit={hit} />
-            ))}
-          </ol>
-        )}
+    <section aria-label="Try a question" className="h-full overflow-y-auto">
+      <div className="mx-auto grid max-w-6xl gap-6 px-4 pt-4 pb-8 md:px-6 lg:grid-cols-[minmax(0,1fr)_19rem]">
+        <div className="min-w-0">
+          <TrialForm key={JSON.stringify(search)} search={search} />
+          <Outcome trial={trial} />
+        </div>
+        <EmbeddingsCard />
       </div>
     </section>
   );
 }
 
-function Verdict({ band }: { band: Band }) {
-  const { icon: Icon, text, look } = BANDS[band];
+function TrialForm({ search }: { search: TrialSearch }) {
+  const navigate = route.useNavigate();
+  const org = useOrg();
+  const client = useQueryClient();
+  const sites = useQuery(sitesQuery(org)).data?.items ?? [];
+  const [question, setQuestion] = useState(search.q ?? "");
+  const [before, setBefore] = useState(search.before ?? "");
+  const [site, setSite] = useState(search.site ?? "");
+  const submit = (event: SyntheticEvent): void => {
+    event.preventDefault();
+    const q = question.trim();
+    if (!q) return;
+    // The documents may have changed since the same was tried.
+    void client.invalidateQueries({ queryKey: keys.trials(org.slug) });
+    void navigate({
+      search: { q, ...(before.trim() && { before: before.trim() }), ...(site && { site }) },
+    });
+  };
   return (
-    <p className={cx("flex gap-2 rounded-lg px-3 py-2 font-medium", look)}>
-      <Icon size={18} className="mt-px shrink-0" aria-hidden />
-      {text}
-    </p>
+    <form onSubmit={submit}>
+      <div className="flex gap-2">
+        <input
+          value={question}
+          maxLength={QUESTION_CHARS_MAX}
+          dir="auto"
+          aria-label="Question"
+          placeholder="A question a visitor might ask"
+          onChange={(event) => setQuestion(event.target.value)}
+          className="h-9 min-w-0 flex-1 rounded-lg border border-edge bg-surface px-3 placeholder:text-soft"
+        />
+        <Button type="submit" tone="primary" disabled={!question.trim()}>
+          <Search size={16} aria-hidden /> Try
+        </Button>
+      </div>
+      <details className="mt-2" open={Boolean(search.before ?? search.site)}>
+        <summary className="py-1 font-medium text-accent-strong">As whom, and after what</summary>
+        <div className="mt-2 grid gap-4 sm:grid-cols-2">
+          <SelectField
+            label="As a visitor of"
+            value={site}
+            hint="A site's visitors are answered from documents without labels and from those with one of its labels."
+            options={[
+              { value: "", name: "No site: all documents" },
+              ...sites.map(({ id, name, labels }) => ({
+                value: id,
+                name: labels.length > 0 ? `${name} (${labels.join(", ")})` : name,
+              })),
+            ]}
+            onChange={setSite}
+          />
+          <TextArea
+            label="Asked before"
+            rows={2}
+            value={before}
+            hint="The visitor's earlier questions, one on each line, for a question that follows up."
+            onChange={({ target }) => setBefore(target.value)}
+          />
+        </div>
+      </details>
+    </form>
   );
 }
 
-function Hit({ hit: { passage, title, lexical, vector, score } }: { hit: SearchHit }) {
-  const { slug } = useOrg();
-  const place = [title, passage.heading, passage.page === null ? null : `page ${passage.page}`];
+function Outcome({ trial }: { trial: Trial }) {
+  const { data, error, isFetching, refetch } = useQuery(trialQuery(useOrg(), trial));
+  if (trial.query === "") {
+    return (
+      <div className="h-64">
+        <Empty icon={FlaskConical} title="See what the bot would find">
+          Nobody is answered and nothing is kept: this only looks.
+        </Empty>
+      </div>
+    );
+  }
+  if (error && !isFetching) return <Failed error={error} onRetry={() => void refetch()} />;
+  if (!data) return <Loading label="Searching" rows={3} />;
   return (
-    <li className="rounded-xl border border-line px-3.5 py-3">
-      <Link
-        to="/$slug/knowledge/$documentId"
-        params={{ slug, documentId: passage.document_id }}
-        search={{ passage: passage.id }}
-        className="block truncate font-medium text-accent-strong hover:underline"
-      >
-        {place.filter(Boolean).join(" · ")}
-      </Link>
-      <p dir="auto" className="mt-1 line-clamp-4 wrap-anywhere">
-        {passage.text}
+    <div
+      aria-live="polite"
+      aria-busy={isFetching}
+      className={cx("mt-4 space-y-3", isFetching && "opacity-60")}
+    >
+      <Verdict band={data.band} evidence={data.evidence} />
+      {data.curated && <CuratedAnswer curated={data.curated} />}
+      <Searched reply={data} trial={trial} />
+      {data.items.length === 0 && <p className="text-soft">No passage fits at all.</p>}
+      <ol aria-label="Passages found" className="space-y-3">
+        {data.items.map((hit, place) => (
+          <Hit key={hit.passage.id} hit={hit} place={place + 1} scales={scalesOf(data.items)} />
+        ))}
+      </ol>
+    </div>
+  );
+}
+
+function Searched({ reply, trial }: { reply: SearchReply; trial: Trial }) {
+  const changed = rewritten(reply, trial);
+  if (!changed && reply.corrections.length === 0) return null;
+  return (
+    <div className="rounded-xl border border-line bg-surface px-4 py-3">
+      {changed && (
+        <p className="wrap-anywhere">
+          <span className="text-soft">Searched as </span>
+          <span dir="auto" className="font-medium">
+            {reply.query}
+          </span>
+        </p>
+      )}
+      {reply.corrections.map(({ said, meant }) => (
+        <p key={said} className="wrap-anywhere">
+          <span className="text-soft">No document has </span>
+          <span className="font-medium">{said}</span>
+          <span className="text-soft">; searched too: </span>
+          <span className="font-medium">{meant}</span>
+        </p>
+      ))}
+    </div>
+  );
+}
+
+function CuratedAnswer({ curated }: { curated: Curated }) {
+  return (
+    <div className="rounded-xl border border-accent bg-accent-tint px-4 py-3">
+      <p className="flex items-start gap-2 font-medium text-accent-strong">
+        <Quote size={16} className="mt-0.5 shrink-0" aria-hidden />
+        The bot would give this answer word for word.
       </p>
-      <dl className="mt-2 flex gap-4 text-xs text-soft tabular-nums">
-        <Score name="Score" value={score} strong />
-        <Score name="Words" value={lexical} />
-        <Score name="Meaning" value={vector} />
-      </dl>
-    </li>
-  );
-}
-
-function Score({ name, value, strong = false }: { name: string; value: number; strong?: boolean }) {
-  return (
-    <div className="flex gap-1">
-      <dt>{name}</dt>
-      <dd className={cx("font-semibold", strong && "text-ink")}>{value.toFixed(2)}</dd>
+      <p className="mt-2 font-medium wrap-anywhere" dir="auto">
+        {curated.question}
+      </p>
+      <p className="mt-1 whitespace-pre-wrap wrap-anywhere" dir="auto">
+        {curated.answer}
+      </p>
+      <p className="mt-2 text-xs text-soft">The question fits to {percent(curated.match)}.</p>
     </div>
   );
 }

@@ -9,6 +9,7 @@ import { problemWith } from "./files";
 export type Upload = {
   id: string;
   file: File;
+  labels: string[];
   state: "queued" | "sending" | "failed";
   problem: string | null;
   /** Whether the same file may succeed when sent again. */
@@ -17,7 +18,7 @@ export type Upload = {
 
 type Uploads = {
   uploads: Upload[];
-  add: (files: Iterable<File>) => void;
+  add: (files: Iterable<File>, labels: string[]) => void;
   again: (upload: Upload) => void;
   dismiss: (id: string) => void;
 };
@@ -31,10 +32,10 @@ export function useUploads(): Uploads {
   const change = (id: string, changed: Partial<Upload>): void =>
     setUploads((all) => all.map((each) => (each.id === id ? { ...each, ...changed } : each)));
   const dismiss = (id: string): void => setUploads((all) => all.filter((each) => each.id !== id));
-  const send = async ({ id, file }: Upload): Promise<void> => {
+  const send = async ({ id, file, labels }: Upload): Promise<void> => {
     change(id, { state: "sending" });
     try {
-      await api.upload(file);
+      await api.upload({ file, labels });
       await client.invalidateQueries({ queryKey: keys.documents(slug) });
       dismiss(id);
     } catch (error) {
@@ -50,11 +51,11 @@ export function useUploads(): Uploads {
     change(upload.id, { state: "queued", problem: null });
     enqueue(upload);
   };
-  const add = (files: Iterable<File>): void => {
+  const add = (files: Iterable<File>, labels: string[]): void => {
     for (const file of files) {
       const problem = problemWith(file);
       const state = problem === null ? "queued" : "failed";
-      const upload: Upload = { id: crypto.randomUUID(), file, state, problem, mayRetry: false };
+      const upload: Upload = { id: crypto.randomUUID(), file, labels, state, problem, mayRetry: false };
       setUploads((all) => [...all, upload]);
       if (problem === null) enqueue(upload);
     }

@@ -15,7 +15,7 @@ export function Chip({ tone = "plain", children }: { tone?: ChipTone; children: 
   return (
     <span
       className={cx(
-        "inline-flex shrink-0 items-center gap-1 rounded-full px-2 py-0.5 text-xs font-medium whitespace-nowrap",
+        "inline-flex max-w-full shrink-0 items-center gap-1 rounded-full px-2 py-0.5 text-xs font-medium whitespace-nowrap",
         TONES[tone],
       )}
     >

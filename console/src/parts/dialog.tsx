@@ -89,3 +89,65 @@ export function Confirm({ title, about, action, danger = false, open, onClose, o
     </Alert.Root>
   );
 }
+
+type AskProps = {
+  title: string;
+  about: ReactNode;
+  action: string;
+  danger?: boolean;
+  busy: boolean;
+  problem: string | null;
+  onClose: () => void;
+  onConfirm: () => void;
+  children?: ReactNode;
+};
+
+/** A question that stays until what it asks for is done, and says so when that fails. */
+export function Ask(props: AskProps) {
+  const { title, about, action, danger = false, busy, problem, onClose, onConfirm, children } = props;
+  return (
+    <Alert.Root open onOpenChange={(next) => !next && !busy && onClose()}>
+      <Alert.Portal>
+        <div className={SCRIM} />
+        <Alert.Content className={cx(CARD, CENTRED, "max-w-md")}>
+          <Alert.Title className="text-base font-semibold wrap-anywhere">{title}</Alert.Title>
+          <Alert.Description className="mt-1.5 text-soft">{about}</Alert.Description>
+          {children}
+          {problem !== null && (
+            <p role="alert" className="mt-3 rounded-lg bg-bad-tint px-3 py-2 text-bad">
+              {problem}
+            </p>
+          )}
+          <div className="mt-5 flex justify-end gap-2">
+            <Alert.Cancel disabled={busy} className={buttonClass("plain")}>
+              Cancel
+            </Alert.Cancel>
+            <button
+              type="button"
+              disabled={busy}
+              onClick={onConfirm}
+              className={buttonClass(danger ? "danger" : "primary")}
+            >
+              {action}
+            </button>
+          </div>
+        </Alert.Content>
+      </Alert.Portal>
+    </Alert.Root>
+  );
+}
+
+type SheetPartProps = { children: ReactNode };
+
+/** What scrolls between the head and the foot of a sheet. */
+export function SheetBody({ children }: SheetPartProps) {
+  return <div className="min-h-0 flex-1 overflow-y-auto p-4">{children}</div>;
+}
+
+export function SheetFoot({ children }: SheetPartProps) {
+  return (
+    <footer className="flex flex-wrap items-center justify-end gap-2 border-t border-line p-3 pb-[max(0.75rem,env(safe-area-inset-bottom))]">
+      {children}
+    </footer>
+  );
+}

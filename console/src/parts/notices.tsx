@@ -42,7 +42,7 @@ export function Notices() {
       <div role="status" className="sr-only">
         {said}
       </div>
-      <div className="pointer-events-none fixed inset-x-0 bottom-16 z-50 flex flex-col items-center gap-2 px-4 md:bottom-4">
+      <div className="pointer-events-none fixed inset-x-0 bottom-16 z-60 flex flex-col items-center gap-2 px-4 md:bottom-4">
         {shown.map((notice) => (
           <div
             key={notice.id}

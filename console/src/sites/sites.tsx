@@ -1,13 +1,14 @@
-/** Where the chat stands: the tag to paste, and who may load it. */
+/** Where the chat stands: the tag to paste, who may load it, and what its visitors are answered from. */
 import { useQuery } from "@tanstack/react-query";
 import { Check, Copy, ExternalLink, Globe } from "lucide-react";
 import { useState } from "react";
+import { sitesQuery } from "../knowledge/queries";
+import type { Site } from "../knowledge/wire";
 import { useOrg } from "../org";
 import { Button } from "../parts/button";
 import { notify } from "../parts/notices";
 import { Empty, Failed, Loading } from "../parts/states";
-import { sitesQuery } from "../queries";
-import type { Site } from "../wire";
+import { SiteLabels } from "./site-labels";
 
 const COPIED_MS = 2_000;
 
@@ -69,6 +70,10 @@ function SiteCard({ site }: { site: Site }) {
             ))}
             {site.allowed_origins.length === 0 && <li>None: the chat loads nowhere but by itself.</li>}
           </ul>
+        </dd>
+        <dt className="text-soft">Answered from</dt>
+        <dd>
+          <SiteLabels site={site} />
         </dd>
         <dt className="text-soft">Greeting</dt>
         <dd dir="auto">{site.greeting}</dd>

@@ -1,0 +1,134 @@
+"""From a question to evidence, the same way for the bot, the playground and the evaluation: which
+model, which words, search, second opinion. Nothing is held while a model is asked.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from knowledge import preferences, search
+from knowledge.embed import Vectors
+from knowledge.ingest import Transactions
+from knowledge.models import Models
+from knowledge.preferences import Preferences
+from knowledge.rerank import Reranker
+from knowledge.search import FoundPassage, Hit, MatchedWord, SearchResult
+
+_REMEMBERED_S: Final = 5.0
+_REMEMBERED_MAX: Final = 10_000
+
+
+class Retriever:
+    """Finds passages in one organisation; remembers for seconds how each wants to be searched."""
+
+    def __init__(
+        self, transactions: Transactions, models: Models, reranker: Reranker | None = None
+    ) -> None:
+        self.reranker = reranker
+        self._transactions = transactions
+        self._models = models
+        self._remembered: OrderedDict[UUID, tuple[float, Preferences]] = OrderedDict()
+
+    async def find(
+        self,
+        org_id: UUID,
+        query: str,
+        *,
+        labels: Sequence[str] | None = None,
+        limit: int = 12,
+    ) -> SearchResult:
+        """What the organisation's documents say. KnowledgeError `embedding_failed`."""
+        wanted = await self.preferences(org_id)
+        vector, model = await self._embed(wanted, query)
+        async with self._transactions(org_id) as db:
+            return await search.passages(
+                db,
+                org_id,
+                query,
+                vector,
+                model=model,
+                limit=limit,
+                preferences=wanted,
+                labels=labels,
+            )
+
+    async def explained(
+        self,
+        org_id: UUID,
+        query: str,
+        *,
+        labels: Sequence[str] | None = None,
+        limit: int = 12,
+    ) -> tuple[SearchResult, dict[UUID, list[MatchedWord]]]:
+        """The same as `find`, and the words that each passage was found by."""
+        found = await self.find(org_id, query, labels=labels, limit=limit)
+        async with self._transactions(org_id) as db:
+            return found, await search.matched_words(db, org_id, query, found)
+
+    async def widened(
+        self, org_id: UUID, hits: Sequence[Hit], *, tokens_max: int, reach: int = 1
+    ) -> list[str]:
+        """Each passage's text among its neighbours, the best passages first, as long as all of it
+        together stays within the budget; nothing is said twice.
+        """
+        found = [hit.passage for hit in hits]
+        if not found:
+            return []
+        async with self._transactions(org_id) as db:
+            windows = await search.neighbours(db, org_id, found, reach=reach)
+        return widen(found, windows, tokens_max)
+
+    async def preferences(self, org_id: UUID) -> Preferences:
+        """As they were at most five seconds ago: after a switch of models both sets of vectors
+        are there, so an old choice finds as well as the new one.
+        """
+        now = time.monotonic()
+        remembered = self._remembered.get(org_id)
+        if remembered is not None and now - remembered[0] < _REMEMBERED_S:
+            return remembered[1]
+        async with self._transactions(org_id) as db:
+            wanted = await preferences.get(db, org_id)
+        self._remembered[org_id] = now, wanted
+        self._remembered.move_to_end(org_id)
+        if len(self._remembered) > _REMEMBERED_MAX:
+            self._remembered.popitem(last=False)
+        return wanted
+
+    @property
+    def transactions(self) -> Transactions:
+        """For what else is read about a question."""
+        return self._transactions
+
+    async def model(self, org_id: UUID) -> str:
+        """The model whose vectors are searched: what cosines mean."""
+        return self._models.named((await self.preferences(org_id)).model).model
+
+    def forget(self, org_id: UUID) -> None:
+        """Read the organisation's preferences anew at its next question."""
+        self._remembered.pop(org_id, None)
+
+    async def _embed(self, wanted: Preferences, query: str) -> tuple[Vectors, str]:
+        embedder = self._models.named(wanted.model)
+        return (await embedder.embed([query]))[0], embedder.model
+
+
+def widen(
+    found: Sequence[FoundPassage], windows: Sequence[Sequence[FoundPassage]], tokens_max: int
+) -> list[str]:
+    """The texts of the windows as far as the budget goes; a passage alone always stands."""
+    left = tokens_max - sum(passage.tokens for passage in found)
+    said = {passage.id for passage in found}
+    texts: list[str] = []
+    for passage, window in zip(found, windows, strict=True):
+        parts: list[str] = []
+        for near in window:
+            if near.id == passage.id:
+                parts.append(passage.text)
+            elif near.id not in said and near.heading == passage.heading and near.tokens <= left:
+                left -= near.tokens
+                said.add(near.id)
+                parts.append(near.text)
+        texts.append("\n".join(parts) or passage.text)
+    return texts
