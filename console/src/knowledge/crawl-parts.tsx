@@ -15,14 +15,14 @@ import { CrawlForm } from "./crawl-form";
 import { crawlProgress, pagesKnown, SCHEDULES, scopeOf, STATUSES } from "./crawl-draft";
 import { LabelChips } from "./label-editor";
 import type { Crawl } from "./wire";
-import { counted } from "./words";
+import { counted, uncapitalised } from "./words";
 
 export function CrawlFacts({ crawl, now }: { crawl: Crawl; now: number }) {
   const { counts, finished_at, next_at, schedule } = crawl;
   const parts = [
     scopeOf(crawl),
     ...(finished_at ? [`read ${ago(finished_at, now)}`] : []),
-    SCHEDULES.find(({ value }) => value === schedule)?.name.toLowerCase() ?? schedule,
+    uncapitalised(SCHEDULES.find(({ value }) => value === schedule)?.name ?? schedule),
     ...(next_at && Date.parse(next_at) > now ? [`next ${fullTime(next_at)}`] : []),
   ];
   return (
