@@ -7,7 +7,7 @@ from benchmarks.corpus import Writer
 from chatbot.database import Database
 from knowledge import claims, index, language, tokens
 from knowledge.embed import LocalEmbedder
-from knowledge.split import Piece
+from knowledge.reading.split import Piece
 from knowledge.tables import Status
 
 _PASSAGES_A_DOCUMENT: Final = 500

@@ -26,10 +26,11 @@ from benchmarks.report import Metrics, bench_database, report
 from chatbot.database import Database
 from chatbot.orgs.sites import create_org
 from chatbot.orgs.tables import Org
-from knowledge import extract, filetype, index, ingest, readmarkdown, split, tokenestimate
+from knowledge import index, ingest
 from knowledge.embed import LocalEmbedder
 from knowledge.errors import KnowledgeError
 from knowledge.models import Models
+from knowledge.reading import extract, filetype, readmarkdown, split, tokenestimate
 from knowledge.tables import Document, Status
 from tests.knowledge import files
 

@@ -42,10 +42,10 @@ from chatbot.visitors.doors import provide_visitor
 from knowledge import rerank
 from knowledge.embed import Embedder, LocalEmbedder, hosted
 from knowledge.errors import KnowledgeError
-from knowledge.fetch import USER_AGENT, Fetcher
 from knowledge.models import Models
 from knowledge.rerank import EndpointReranker
 from knowledge.retrieve import Retriever
+from knowledge.web.fetch import USER_AGENT, Fetcher
 
 OPENAPI = OpenAPIConfig(
     title="Chatbot",

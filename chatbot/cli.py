@@ -21,9 +21,9 @@ from chatbot.orgs import sites
 from chatbot.settings import Settings
 from chatbot.staff import login
 from chatbot.staff.tables import Role
-from knowledge import crawl
 from knowledge.errors import KnowledgeError
 from knowledge.retrieve import Retriever
+from knowledge.web import crawl
 from migrations import run
 
 LOOPBACK = "127.0.0.1"

@@ -21,9 +21,9 @@ from chatbot.orgs import sites
 from chatbot.orgs.tables import Site
 from chatbot.staff import login
 from chatbot.staff.tables import Role
-from knowledge.addresses import LOOPBACK, Addresses
-from knowledge.fetch import Fetcher
-from knowledge.weburl import PORTS
+from knowledge.web.addresses import LOOPBACK, Addresses
+from knowledge.web.fetch import Fetcher
+from knowledge.web.weburl import PORTS
 
 ORG = "demo"
 SITE = "Fernhill Software"

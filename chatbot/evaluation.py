@@ -21,12 +21,13 @@ from chatbot.database import Database, utc_now
 from chatbot.errors import Conflict, Invalid, NotFound
 from chatbot.orgs import sites
 from chatbot.orgs.tables import Org
-from knowledge import evaluate, evaluate_data, evaluate_fit, evaluate_shelf, preferences
+from knowledge import preferences
 from knowledge.errors import KnowledgeError
-from knowledge.evaluate import Report
-from knowledge.evaluate_data import Dataset, DatasetError
-from knowledge.evaluate_fit import Fitted
-from knowledge.evaluate_shelf import Rig, Said, Shelf, shelved
+from knowledge.evaluation import fitting, folders, shelving, suites
+from knowledge.evaluation.fitting import Fitted
+from knowledge.evaluation.folders import Dataset, DatasetError
+from knowledge.evaluation.shelving import Rig, Said, Shelf, shelved
+from knowledge.evaluation.suites import Report
 from knowledge.models import Models
 from knowledge.preferences import Calibration
 from knowledge.tables import Posting
@@ -84,7 +85,7 @@ async def run(
     if len(wanted.folders) > FOLDERS_MAX:
         raise Invalid("too_many", f"At most {FOLDERS_MAX} folders at once.")
     try:
-        data = [evaluate_data.read(folder) for folder in wanted.folders]
+        data = [folders.read(folder) for folder in wanted.folders]
         with evaluation_tables.telling(log) as say:
             ground = await _ground(
                 Ground(database=database, models=models, model=model, say=say), wanted.org
@@ -108,7 +109,7 @@ async def calibrate(ground: Ground, rigs: list[Rig], limit: int | None) -> Fitte
     if ground.org_id is None:
         raise AssertionError("the command asks for an organisation")
     code = f"chatbot {version('chatbot')}"
-    fitted = await evaluate_fit.fit(rigs, code=code, limit=limit)
+    fitted = await fitting.fit(rigs, code=code, limit=limit)
     async with ground.database.transaction(ground.org_id, actor="system") as db:
         await preferences.calibrate(db, ground.org_id, fitted.calibration)
     return fitted
@@ -175,7 +176,7 @@ async def _ground(ground: Ground, slug: str | None) -> Ground:
 
 
 async def _rig(ground: Ground, data: Dataset) -> Rig:
-    return await evaluate_shelf.prepare(
+    return await shelving.prepare(
         data,
         ground.models.current,
         ground.database.transaction,
@@ -192,20 +193,20 @@ async def _reports(ground: Ground, rig: Rig, wanted: Wanted) -> AsyncIterator[Re
             async for report in _on_all(ground, shelf, wanted):
                 yield report
     if wanted.has(ABSTAIN):
-        tried = await evaluate.leave_out(rig, limit=wanted.limit, calibration=ground.calibration)
-        yield evaluate.abstain(rig, tried)
+        tried = await suites.leave_out(rig, limit=wanted.limit, calibration=ground.calibration)
+        yield suites.abstain(rig, tried)
 
 
 async def _on_all(ground: Ground, shelf: Shelf, wanted: Wanted) -> AsyncIterator[Report]:
     """The suites that ask a base with all the documents."""
     if wanted.has(RETRIEVAL):
-        report = await evaluate.retrieval(shelf, limit=wanted.limit)
+        report = await suites.retrieval(shelf, limit=wanted.limit)
         sentences = await evaluation_answers.best_sentences(shelf, wanted.limit)
         yield msgspec.structs.replace(report, metrics=report.metrics | sentences)
     if wanted.has(FOLLOWUP):
         reword = evaluation_answers.rewording(ground.model)
         most = wanted.limit or (evaluation_answers.MODEL_QUESTIONS_MAX if reword else None)
-        yield await evaluate.followup(shelf, reword=reword, limit=most)
+        yield await suites.followup(shelf, reword=reword, limit=most)
     if wanted.has(ANSWERS):
         writing = Writing(shelf.rig.retriever, ground.model)
         yield await evaluation_answers.answers(

@@ -18,11 +18,11 @@ from chatbot.answering.prompt import Prompt, Turn
 from chatbot.answering.turns import Asked
 from chatbot.answering.writing import PARTLY, Draft, Writing
 from chatbot.database import new_id
-from knowledge import evaluate
-from knowledge.evaluate import SEED, Figures, Report, Reword
-from knowledge.evaluate_data import Question, sample, topics
-from knowledge.evaluate_measures import share
-from knowledge.evaluate_shelf import Shelf, shelved
+from knowledge.evaluation import suites
+from knowledge.evaluation.folders import Question, sample, topics
+from knowledge.evaluation.measures import share
+from knowledge.evaluation.shelving import Shelf, shelved
+from knowledge.evaluation.suites import SEED, Figures, Report, Reword
 from knowledge.preferences import Calibration
 from knowledge.tables import Passage
 
@@ -119,8 +119,8 @@ async def _left_out(
     topic_of = topics(rig.data.corpus)
     if not topic_of:
         return []
-    kept = evaluate.halves(sorted(set(topic_of.values())))[0]
-    strange = [one for one in asked if not evaluate.topics_of(one, rig.data, topic_of) & kept]
+    kept = suites.halves(sorted(set(topic_of.values())))[0]
+    strange = [one for one in asked if not suites.topics_of(one, rig.data, topic_of) & kept]
     async with shelved(rig, {one for one, topic in topic_of.items() if topic in kept}) as half:
         if calibration is not None:
             await half.prefer(calibration)

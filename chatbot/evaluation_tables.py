@@ -7,9 +7,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from knowledge.evaluate import Figures, Report
-from knowledge.evaluate_fit import DEFAULTS, Fitted
-from knowledge.evaluate_shelf import Said
+from knowledge.evaluation.fitting import DEFAULTS, Fitted
+from knowledge.evaluation.shelving import Said
+from knowledge.evaluation.suites import Figures, Report
 from knowledge.preferences import Calibration, Provenance
 
 _OURS = "here"

@@ -15,14 +15,14 @@ from chatbot.errors import Conflict
 from chatbot.jobs import Jobs
 from chatbot.library import crawling
 from chatbot.settings import Limits
-from knowledge import crawl
-from knowledge.crawl import Wanted
-from knowledge.crawler import Crawler
-from knowledge.crawltables import Crawl, CrawlStatus, PageStatus
-from knowledge.fetch import Fetcher
 from knowledge.ingest import ingest_next
 from knowledge.models import Models
-from knowledge.weburl import canonical
+from knowledge.web import crawl
+from knowledge.web.crawl import Wanted
+from knowledge.web.crawler import Crawler
+from knowledge.web.crawltables import Crawl, CrawlStatus, PageStatus
+from knowledge.web.fetch import Fetcher
+from knowledge.web.weburl import canonical
 
 POLL_S: Final = 0.5
 _ENDED: Final = {CrawlStatus.DONE, CrawlStatus.FAILED}

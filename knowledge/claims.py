@@ -20,7 +20,7 @@ from knowledge import index, overrides, postings, preferences, versions
 from knowledge.embed import Vectors
 from knowledge.errors import MESSAGES
 from knowledge.overrides import Decisions
-from knowledge.split import Piece
+from knowledge.reading.split import Piece
 from knowledge.tables import Document, DocumentFile, DocumentKind, DocumentVersion, Status
 
 LEASE_S: Final = 180

@@ -13,9 +13,10 @@ from typing import Final
 
 import msgspec
 
-from knowledge import decoding, faqs
+from knowledge import faqs
 from knowledge.errors import MESSAGES, KnowledgeError
 from knowledge.faqs import Draft
+from knowledge.reading import decoding
 
 BODY_BYTES_MAX: Final = 5 * 1024 * 1024
 ROWS_MAX: Final = 2_000

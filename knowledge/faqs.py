@@ -17,13 +17,14 @@ import numpy as np
 from sqlalchemy import Select, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from knowledge import audience, filetype, index, language, postings, preferences, tokens
+from knowledge import audience, index, language, postings, preferences, tokens
 from knowledge.embed import BATCH_TEXTS_MAX, Vectors
 from knowledge.errors import URL_CHARS_MAX, KnowledgeError
 from knowledge.index import Removed
 from knowledge.ingest import Transactions
 from knowledge.models import Models
-from knowledge.split import Piece
+from knowledge.reading import filetype
+from knowledge.reading.split import Piece
 from knowledge.tables import (
     Document,
     DocumentKind,

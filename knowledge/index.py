@@ -14,13 +14,14 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from knowledge import audience, filetype, postings
+from knowledge import audience, postings
 from knowledge.errors import (
     BODY_BYTES_MAX,
     NAME_CHARS_MAX,
     URL_CHARS_MAX,
     KnowledgeError,
 )
+from knowledge.reading import filetype
 from knowledge.tables import (
     Document,
     DocumentFile,

@@ -17,21 +17,14 @@ import msgspec
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from knowledge import (
-    claims,
-    extract,
-    filetype,
-    language,
-    overrides,
-    postings,
-    preferences,
-)
+from knowledge import claims, language, overrides, postings, preferences
 from knowledge.claims import Claim, Placed
 from knowledge.embed import BATCH_TEXTS_MAX, Embedder, Vectors
 from knowledge.errors import MESSAGES, KnowledgeError
-from knowledge.extract import Extracted
 from knowledge.models import Models
-from knowledge.split import Piece
+from knowledge.reading import extract, filetype
+from knowledge.reading.extract import Extracted
+from knowledge.reading.split import Piece
 from knowledge.tables import DocumentKind, Status
 
 _EXTRACTED: Final = 0.4

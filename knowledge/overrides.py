@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from knowledge import index, postings, tokens
 from knowledge.embed import Vectors
 from knowledge.errors import KnowledgeError
-from knowledge.split import TOKENS_MAX, Piece
+from knowledge.reading.split import TOKENS_MAX, Piece
 from knowledge.tables import Document, Passage, PassageKind, PassageOverride
 
 TEXT_CHARS_MAX: Final = 4_000

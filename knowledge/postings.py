@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from knowledge import language, lexical
 from knowledge.embed import Vectors
-from knowledge.split import Piece
+from knowledge.reading.split import Piece
 from knowledge.tables import Passage, PassageKind, new_id
 
 _ROWS_A_STATEMENT: Final = 500

@@ -11,8 +11,8 @@ from chatbot.database import Base
 from chatbot.orgs import tables as org_tables
 from chatbot.staff import tables as staff_tables
 from chatbot.visitors import tables as visitor_tables
-from knowledge import crawltables
 from knowledge import tables as knowledge_tables
+from knowledge.web import crawltables
 
 # Every module whose tables are in `Base`: importing it is what puts them there.
 TABLES = (

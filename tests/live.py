@@ -21,7 +21,7 @@ from chatbot.settings import Limits, Settings
 from chatbot.staff import login
 from chatbot.staff.tables import Role
 from knowledge.embed import Embedder
-from knowledge.fetch import Fetcher
+from knowledge.web.fetch import Fetcher
 
 ORIGIN = "https://www.example.org"
 PASSWORD = "a password for tests"

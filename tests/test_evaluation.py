@@ -25,7 +25,7 @@ from chatbot.settings import Settings
 from knowledge import preferences
 from knowledge.bands import Band
 from knowledge.embed import LocalEmbedder
-from knowledge.evaluate_fit import DEFAULTS
+from knowledge.evaluation.fitting import DEFAULTS
 from knowledge.retrieve import Retriever
 from tests import live
 from tests.conftest import Cluster, copy_of

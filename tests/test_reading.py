@@ -10,12 +10,12 @@ from chatbot.database import Database
 from chatbot.orgs.tables import Org
 from chatbot.settings import Limits
 from knowledge import index
-from knowledge.addresses import Addresses
 from knowledge.embed import LocalEmbedder
 from knowledge.errors import KnowledgeError
-from knowledge.fetch import Fetcher
 from knowledge.models import Models
-from knowledge.weberrors import WebError
+from knowledge.web.addresses import Addresses
+from knowledge.web.fetch import Fetcher
+from knowledge.web.weberrors import WebError
 from tests.knowledge import website
 from tests.knowledge.website import SITE_HOST, Reply, page
 

@@ -12,12 +12,12 @@ from chatbot.database import Database
 from chatbot.errors import Conflict, Invalid
 from chatbot.jobs import CRAWL, INGEST, Jobs
 from chatbot.settings import Limits
-from knowledge import crawl
-from knowledge.crawl import Wanted
-from knowledge.crawler import Crawler
-from knowledge.crawltables import Crawl
-from knowledge.fetch import Fetcher
-from knowledge.weberrors import WebError
+from knowledge.web import crawl
+from knowledge.web.crawl import Wanted
+from knowledge.web.crawler import Crawler
+from knowledge.web.crawltables import Crawl
+from knowledge.web.fetch import Fetcher
+from knowledge.web.weberrors import WebError
 
 log = structlog.get_logger()
 

@@ -19,10 +19,10 @@ from chatbot.settings import Settings
 from chatbot.staff.api import has_session
 from chatbot.staff.login import Staff, require
 from chatbot.staff.tables import Role
-from knowledge import crawl
-from knowledge.crawl import DELAY_MS_MAX, DELAY_MS_MIN, DEPTH_MAX, PAGES_MAX, Wanted
-from knowledge.crawltables import Crawl, CrawlKind, CrawlPage, CrawlStatus, PageStatus, Schedule
 from knowledge.errors import LABEL_CHARS_MAX, LABELS_MAX, URL_CHARS_MAX
+from knowledge.web import crawl
+from knowledge.web.crawl import DELAY_MS_MAX, DELAY_MS_MIN, DEPTH_MAX, PAGES_MAX, Wanted
+from knowledge.web.crawltables import Crawl, CrawlKind, CrawlPage, CrawlStatus, PageStatus, Schedule
 
 Labels = Annotated[
     list[Annotated[str, msgspec.Meta(max_length=LABEL_CHARS_MAX)]],

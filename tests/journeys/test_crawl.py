@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from knowledge.addresses import Addresses
-from knowledge.fetch import Fetcher
+from knowledge.web.addresses import Addresses
+from knowledge.web.fetch import Fetcher
 from tests import live
 from tests.conftest import Cluster, copy_of
 from tests.knowledge import website

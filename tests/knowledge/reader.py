@@ -8,14 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.database import Database
 from chatbot.orgs.tables import Org
-from knowledge import crawl, index
-from knowledge.addresses import Addresses
-from knowledge.crawl import Wanted
-from knowledge.crawler import Crawler
-from knowledge.crawltables import Crawl, CrawlPage
-from knowledge.fetch import Fetcher
+from knowledge import index
 from knowledge.tables import Document
-from knowledge.weburl import parse
+from knowledge.web import crawl
+from knowledge.web.addresses import Addresses
+from knowledge.web.crawl import Wanted
+from knowledge.web.crawler import Crawler
+from knowledge.web.crawltables import Crawl, CrawlPage
+from knowledge.web.fetch import Fetcher
+from knowledge.web.weburl import parse
 from tests.knowledge.website import SITE_HOST, Reply, Website, page
 
 

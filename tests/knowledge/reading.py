@@ -4,10 +4,10 @@ from email.message import EmailMessage
 
 import pytest
 
-from knowledge import extract, extract_child, filetype
 from knowledge.errors import MESSAGES, KnowledgeError
-from knowledge.split import Piece
-from knowledge.task import Reply
+from knowledge.reading import extract, extract_child, filetype
+from knowledge.reading.split import Piece
+from knowledge.reading.task import Reply
 
 
 async def through_the_child(name: str, body: bytes) -> extract.Extracted:

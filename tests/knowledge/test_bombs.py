@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from knowledge import extract, filetype
 from knowledge.errors import MESSAGES, KnowledgeError
+from knowledge.reading import extract, filetype
 from tests.knowledge import bombs, files
 from tests.knowledge.reading import read, refusal, texts
 

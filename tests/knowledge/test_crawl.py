@@ -4,13 +4,14 @@ import pytest
 
 from chatbot.database import Database
 from chatbot.orgs.tables import Org
-from knowledge import index, ingest, robots
-from knowledge.addresses import LOOPBACK, Addresses
-from knowledge.crawltables import CrawlKind
+from knowledge import index, ingest
 from knowledge.embed import LocalEmbedder
-from knowledge.fetch import Fetcher
 from knowledge.models import Models
-from knowledge.weburl import parse
+from knowledge.web import robots
+from knowledge.web.addresses import LOOPBACK, Addresses
+from knowledge.web.crawltables import CrawlKind
+from knowledge.web.fetch import Fetcher
+from knowledge.web.weburl import parse
 from tests.knowledge.reader import Reader, shop
 from tests.knowledge.test_fetch import SPELLINGS
 from tests.knowledge.website import (

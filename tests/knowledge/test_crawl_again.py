@@ -2,8 +2,8 @@
 
 from sqlalchemy import func, select
 
-from knowledge import crawl
-from knowledge.crawltables import CrawlKind, CrawlPage, PageStatus, Schedule
+from knowledge.web import crawl
+from knowledge.web.crawltables import CrawlKind, CrawlPage, PageStatus, Schedule
 from tests.knowledge.reader import Reader, shop
 from tests.knowledge.website import URLSET, XML, Reply, Website, page
 

@@ -13,9 +13,9 @@ from sqlalchemy import func, text, update
 
 from chatbot.database import Database
 from chatbot.orgs.tables import Org
-from knowledge import crawl
-from knowledge.crawltables import Crawl, CrawlKind, Schedule
-from knowledge.weberrors import WebError
+from knowledge.web import crawl
+from knowledge.web.crawltables import Crawl, CrawlKind, Schedule
+from knowledge.web.weberrors import WebError
 from tests.knowledge.reader import Reader, reader_of, shop
 from tests.knowledge.website import (
     Reply,
@@ -245,9 +245,9 @@ async def test_a_worker_that_is_told_to_stop_leaves_the_rest_to_the_next(
 WORKER = """
 import asyncio, sys
 from chatbot.database import Database
-from knowledge.addresses import Addresses
-from knowledge.crawler import Crawler
-from knowledge.fetch import Fetcher
+from knowledge.web.addresses import Addresses
+from knowledge.web.crawler import Crawler
+from knowledge.web.fetch import Fetcher
 from uuid import UUID
 
 async def queued(db, org_id): pass

@@ -15,21 +15,13 @@ from hypothesis import strategies as st
 
 from chatbot import evaluation
 from chatbot.database import Database
-from knowledge import (
-    bands,
-    evaluate,
-    evaluate_data,
-    evaluate_fit,
-    evaluate_measures,
-    evaluate_peers,
-    evaluate_shelf,
-    search,
-)
+from knowledge import bands, search
 from knowledge.bands import Band, Evidence, Scale
 from knowledge.embed import LocalEmbedder
-from knowledge.evaluate import Tried
-from knowledge.evaluate_data import DatasetError, Question
-from knowledge.evaluate_shelf import Found, Rig, shelved
+from knowledge.evaluation import fitting, folders, measures, peers, shelving, suites
+from knowledge.evaluation.folders import DatasetError, Question
+from knowledge.evaluation.shelving import Found, Rig, shelved
+from knowledge.evaluation.suites import Tried
 from knowledge.preferences import Calibration
 
 IDS = st.lists(st.sampled_from("abcdefghijklmnop"), unique=True, max_size=16)
@@ -84,8 +76,8 @@ async def in_full(question: Question) -> str:
 
 @pytest.fixture
 async def rig(database: Database, tmp_path: Path) -> Rig:
-    data = evaluate_data.read(shop(tmp_path / "shop"))
-    return await evaluate_shelf.prepare(
+    data = folders.read(shop(tmp_path / "shop"))
+    return await shelving.prepare(
         data,
         LocalEmbedder(),
         database.transaction,
@@ -100,7 +92,7 @@ async def rig(database: Database, tmp_path: Path) -> Rig:
 def test_ndcg_is_what_one_computes_by_hand() -> None:
     judged = {"a": 2.0, "b": 1.0, "c": 1.0}
 
-    found = evaluate_measures.ndcg(["x", "a", "b"], judged)
+    found = measures.ndcg(["x", "a", "b"], judged)
 
     gained = 2 / math.log2(3) + 1 / math.log2(4)
     possible = 2 / math.log2(2) + 1 / math.log2(3) + 1 / math.log2(4)
@@ -111,7 +103,7 @@ def test_recall_rank_and_first_hit_are_what_one_computes_by_hand() -> None:
     rankings = {"one": ["x", "a", "b"], "two": ["c"]}
     judged = {"one": {"a": 1.0, "z": 1.0}, "two": {"c": 1.0}}
 
-    found = evaluate_measures.retrieval(rankings, judged)
+    found = measures.retrieval(rankings, judged)
 
     assert found["recall@10"] == pytest.approx((1 / 2 + 1) / 2)
     assert found["mrr@10"] == pytest.approx((1 / 2 + 1) / 2)
@@ -121,13 +113,13 @@ def test_recall_rank_and_first_hit_are_what_one_computes_by_hand() -> None:
 def test_what_stands_below_the_tenth_place_counts_for_nothing() -> None:
     ranked = [f"x{at}" for at in range(10)] + ["a"]
 
-    assert evaluate_measures.ndcg(ranked, {"a": 1.0}) == 0
-    assert evaluate_measures.recall(ranked, {"a": 1.0}) == 0
+    assert measures.ndcg(ranked, {"a": 1.0}) == 0
+    assert measures.recall(ranked, {"a": 1.0}) == 0
 
 
 @given(IDS, st.dictionaries(st.sampled_from("abcdefghijklmnop"), st.floats(0, 3)))
 def test_ndcg_lies_between_nothing_and_one(ranked: list[str], judged: dict[str, float]) -> None:
-    assert 0 <= evaluate_measures.ndcg(ranked, judged) <= 1 + 1e-9
+    assert 0 <= measures.ndcg(ranked, judged) <= 1 + 1e-9
 
 
 @given(IDS.filter(bool), st.data())
@@ -140,32 +132,32 @@ def test_the_best_order_has_ndcg_one_and_moving_a_fit_up_never_harms(
     up = [ranked[at], *ranked[:at], *ranked[at + 1 :]]
 
     if any(judged.values()):
-        assert evaluate_measures.ndcg(best, judged) == pytest.approx(1)
+        assert measures.ndcg(best, judged) == pytest.approx(1)
     if judged[ranked[at]] == max(judged.values()):
-        before = evaluate_measures.ndcg(ranked, judged)
-        assert evaluate_measures.ndcg(up, judged) >= before - 1e-9
+        before = measures.ndcg(ranked, judged)
+        assert measures.ndcg(up, judged) >= before - 1e-9
 
 
 def test_auroc_counts_pairs_and_ties_as_halves() -> None:
-    assert evaluate_measures.auroc([3, 2], [1, 0]) == 1
-    assert evaluate_measures.auroc([0, 1], [2, 3]) == 0
-    assert evaluate_measures.auroc([1, 2], [1, 0]) == pytest.approx(3.5 / 4)
-    assert evaluate_measures.auroc([], [1]) is None
+    assert measures.auroc([3, 2], [1, 0]) == 1
+    assert measures.auroc([0, 1], [2, 3]) == 0
+    assert measures.auroc([1, 2], [1, 0]) == pytest.approx(3.5 / 4)
+    assert measures.auroc([], [1]) is None
 
 
 def test_an_owner_of_several_rows_stands_where_its_best_one_stands() -> None:
     rows = np.asarray([[1, 0], [0.6, 0.8], [0, 1]], np.float32)
 
-    found = evaluate_peers.nearest(rows, ["a", "b", "a"], np.asarray([[0, 1]], np.float32))
+    found = peers.nearest(rows, ["a", "b", "a"], np.asarray([[0, 1]], np.float32))
 
     assert found == [["a", "b"]]
 
 
 async def test_bm25s_ranks_the_document_with_the_words_first() -> None:
-    corpus = [evaluate_data.Text(one, title, body) for one, (title, body) in SHOP.items()]
+    corpus = [folders.Text(one, title, body) for one, (title, body) in SHOP.items()]
     asked = [Question(id=one, text=text) for one, (text, _, _) in ASKED.items()]
 
-    found = await evaluate_peers.bm25(corpus, asked)
+    found = await peers.bm25(corpus, asked)
 
     assert found is not None
     assert {one: ranked[0] for one, ranked in found.items()} == {
@@ -177,7 +169,7 @@ async def test_bm25s_ranks_the_document_with_the_words_first() -> None:
 
 
 def test_a_folder_is_read_with_all_that_its_questions_say(tmp_path: Path) -> None:
-    data = evaluate_data.read(shop(tmp_path / "shop", answerable=False, history=["Hello", "Hm"]))
+    data = folders.read(shop(tmp_path / "shop", answerable=False, history=["Hello", "Hm"]))
 
     assert data.name == "shop"
     assert len(data.corpus) == 8
@@ -212,7 +204,7 @@ def test_of_a_dialogue_the_visitors_turns_are_kept_and_the_last_one_is_the_quest
     write(folder, "queries.jsonl", [{"_id": "q1"} | asked])
     (folder / "qrels" / "test.tsv").write_text("q1\tpost#2\t1\n")
 
-    question = evaluate_data.read(folder).questions[0]
+    question = folders.read(folder).questions[0]
 
     assert (question.text, question.earlier) == ("To islands?", ("Do you ship?",))
 
@@ -257,7 +249,7 @@ def test_a_spoilt_folder_is_one_line_that_names_the_place(
     spoil(folder)
 
     with pytest.raises(DatasetError) as refused:
-        evaluate_data.read(folder)
+        folders.read(folder)
 
     assert refused.value.code == code
     assert part in refused.value.message
@@ -270,7 +262,7 @@ def test_a_line_of_a_hundred_megabytes_is_refused_without_reading_it(tmp_path: P
         file.truncate(100 * 2**20)
 
     with pytest.raises(DatasetError) as refused:
-        evaluate_data.read(folder)
+        folders.read(folder)
 
     assert refused.value.code == "line_too_long"
 
@@ -280,29 +272,29 @@ def test_a_folder_that_is_none_and_bytes_that_are_no_text_are_refused(tmp_path: 
     (folder / "corpus.jsonl").write_bytes(b'{"_id": "a", "text": "\xff"}')
 
     with pytest.raises(DatasetError) as missing:
-        evaluate_data.read(tmp_path / "nowhere")
+        folders.read(tmp_path / "nowhere")
     with pytest.raises(DatasetError) as garbled:
-        evaluate_data.read(folder)
+        folders.read(folder)
 
     assert (missing.value.code, garbled.value.code) == ("missing_file", "bad_line")
 
 
 def test_topics_are_in_the_ids_or_in_titles_that_several_share() -> None:
-    by_id = [evaluate_data.Text(one, "", "") for one in SHOP]
-    by_title = [evaluate_data.Text(str(at), t, "") for at, (t, _) in enumerate(SHOP.values())]
-    alone = [evaluate_data.Text(str(at), f"title {at}", "") for at in range(8)]
+    by_id = [folders.Text(one, "", "") for one in SHOP]
+    by_title = [folders.Text(str(at), t, "") for at, (t, _) in enumerate(SHOP.values())]
+    alone = [folders.Text(str(at), f"title {at}", "") for at in range(8)]
 
-    assert set(evaluate_data.topics(by_id).values()) == {"post", "back", "pay", "repair"}
-    assert set(evaluate_data.topics(by_title).values()) == {title for title, _ in SHOP.values()}
-    assert evaluate_data.topics(alone) == {}
+    assert set(folders.topics(by_id).values()) == {"post", "back", "pay", "repair"}
+    assert set(folders.topics(by_title).values()) == {title for title, _ in SHOP.values()}
+    assert folders.topics(alone) == {}
 
 
 def test_every_topic_is_left_out_as_often_as_it_is_there() -> None:
     names = [f"topic {at}" for at in range(9)]
 
-    kept = evaluate.halves(names)
+    kept = suites.halves(names)
 
-    assert [sum(name in half for half in kept) for name in names] == [evaluate.FOLDS // 2] * 9
+    assert [sum(name in half for half in kept) for name in names] == [suites.FOLDS // 2] * 9
 
 
 # The suites, through the real search
@@ -315,7 +307,7 @@ async def test_documents_are_found_and_what_they_are_called_in_the_folder_is_no_
         found = await shelf.find("Where is a broken kettle repaired?")
         by_title = await shelf.find("warranty")
         by_name = await shelf.find("repair#2")
-        report = await evaluate.retrieval(shelf)
+        report = await suites.retrieval(shelf)
 
     assert found.ranked[0] == "repair#2"
     assert found.band is Band.ANSWERED
@@ -331,9 +323,9 @@ async def test_documents_are_found_and_what_they_are_called_in_the_folder_is_no_
 async def test_questions_about_topics_that_are_left_out_are_refused_and_others_are_not(
     rig: Rig,
 ) -> None:
-    tried = await evaluate.leave_out(rig)
+    tried = await suites.leave_out(rig)
 
-    report = evaluate.abstain(rig, tried)
+    report = suites.abstain(rig, tried)
 
     assert (report.metrics["present_n"], report.metrics["left_out_n"]) == (8, 8)
     assert report.metrics["auroc"] == 1
@@ -351,8 +343,8 @@ async def test_a_question_that_goes_on_is_asked_each_way(
         [{"_id": "q1", "text": "And where?", "history": ["Is a broken kettle repaired?"]}],
     )
     (folder / "qrels" / "test.tsv").write_text("q1\trepair#2\t1\n")
-    rig = await evaluate_shelf.prepare(
-        evaluate_data.read(folder),
+    rig = await shelving.prepare(
+        folders.read(folder),
         LocalEmbedder(),
         database.transaction,
         organisations=lambda: evaluation.throw_away(database),
@@ -360,7 +352,7 @@ async def test_a_question_that_goes_on_is_asked_each_way(
     )
 
     async with shelved(rig) as shelf:
-        report = await evaluate.followup(shelf, reword=in_full)
+        report = await suites.followup(shelf, reword=in_full)
 
     alone, reworded = report.peers["last turn alone"], report.peers["reworded by the model"]
     assert report.n == 1
@@ -377,7 +369,7 @@ async def test_the_weights_that_are_preferred_are_those_that_are_searched_with(r
         share=0.0,
         faq_share=0.0,
         scale=msgspec.structs.replace(bands.LOCAL, partial_from=0.98, answered_from=0.99),
-        provenance=evaluate_fit.DEFAULTS,
+        provenance=fitting.DEFAULTS,
     )
     async with shelved(rig) as shelf:
         before = await shelf.find("How does a parcel cross the sea to an island?")
@@ -385,7 +377,7 @@ async def test_the_weights_that_are_preferred_are_those_that_are_searched_with(r
         words = await shelf.find("How does a parcel cross the sea to an island?")
         await shelf.prefer(msgspec.structs.replace(weights, share=1.0, faq_share=1.0))
         vectors = await shelf.find("How does a parcel cross the sea to an island?")
-        nearest = await evaluate_peers.vectors(
+        nearest = await peers.vectors(
             rig.data.corpus,
             await rig.embedder.embed(["How does a parcel cross the sea to an island?"]),
             rig.embedder,
@@ -400,9 +392,9 @@ async def test_the_weights_that_are_preferred_are_those_that_are_searched_with(r
 
 async def test_without_a_history_and_without_topics_the_report_says_so(rig: Rig) -> None:
     async with shelved(rig) as shelf:
-        followup = await evaluate.followup(shelf)
+        followup = await suites.followup(shelf)
 
-    abstain = evaluate.abstain(rig, [])
+    abstain = suites.abstain(rig, [])
 
     assert (followup.n, abstain.n) == (0, 0)
     assert "history" in followup.notes[0]
@@ -442,9 +434,9 @@ def test_the_scale_tells_apart_what_can_be_told_apart_and_never_turns_a_feature_
     against = np.where(there, 0.2, 0.8) + chance.normal(0, 0.1, 800)
     features = np.column_stack([coverage, against, np.zeros(800)])
 
-    scale = evaluate_fit.scale_of(features, there)
+    scale = fitting.scale_of(features, there)
 
-    supports = evaluate_fit.support(features, scale)
+    supports = fitting.support(features, scale)
     assert scale.coverage > 0
     assert (scale.strength, scale.cosine) == (0, 0)
     assert (supports[there] < scale.partial_from).mean() <= 0.05
@@ -456,7 +448,7 @@ def test_a_scale_computes_the_same_for_one_and_for_many() -> None:
     evidence = Evidence(0.6, 0.4, 0.3)
     features = np.asarray([[0.6, 0.4, 0.3]])
 
-    many = evaluate_fit.support(features, bands.LOCAL)
+    many = fitting.support(features, bands.LOCAL)
 
     assert many[0] == pytest.approx(bands.support(evidence, bands.LOCAL))
 
@@ -466,7 +458,7 @@ def test_too_few_questions_leave_the_bands_as_they_are() -> None:
     found = Found([], Band.UNKNOWN, Evidence(0.5, 0.5, 0.5), 0.5, 0.0)
     tried = [Tried("a", True, True, found), Tried("b", False, True, found)]
 
-    fitted, changes, why = evaluate_fit.fit_scale(tried, scale)
+    fitted, changes, why = fitting.fit_scale(tried, scale)
 
     assert fitted == scale
     assert changes == []
@@ -488,8 +480,8 @@ def test_other_weights_are_taken_only_where_they_tell_the_kinds_apart_better() -
     blind = Scale(bias=0, coverage=0, strength=1, cosine=0, partial_from=0.2, answered_from=0.8)
     seeing = msgspec.structs.replace(blind, coverage=9, strength=0, bias=-5)
 
-    better, changes, _ = evaluate_fit.fit_scale(tried, blind)
-    kept, _, why = evaluate_fit.fit_scale(tried, seeing)
+    better, changes, _ = fitting.fit_scale(tried, blind)
+    kept, _, why = fitting.fit_scale(tried, seeing)
 
     auroc = next(change for change in changes if change.figure == "auroc")
     refused = next(change for change in changes if change.figure == "false_refusal")
@@ -504,19 +496,19 @@ def test_other_weights_are_taken_only_where_they_tell_the_kinds_apart_better() -
 def test_another_share_is_taken_for_a_clear_gain_and_not_for_chance() -> None:
     chance = np.random.default_rng(7)
     noisy = 0.5 + chance.normal(0, 0.2, (200, 3))
-    parts = np.arange(200) % evaluate.FOLDS
+    parts = np.arange(200) % suites.FOLDS
     better = noisy + np.asarray([0.0, 0.3, 0.0])
 
-    clear = evaluate_fit.Ranked(better, parts)
-    by_chance = evaluate_fit.Ranked(noisy - noisy.mean(axis=0), parts)
+    clear = fitting.Ranked(better, parts)
+    by_chance = fitting.Ranked(noisy - noisy.mean(axis=0), parts)
 
-    assert evaluate_fit.best([clear], default=0) == 1
-    assert evaluate_fit.best([by_chance], default=2) == 2
-    assert evaluate_fit.held_out([clear], default=0) == pytest.approx(better[:, 1].mean())
+    assert fitting.best([clear], default=0) == 1
+    assert fitting.best([by_chance], default=2) == 2
+    assert fitting.held_out([clear], default=0) == pytest.approx(better[:, 1].mean())
 
 
 async def test_a_share_is_moved_only_for_a_gain_and_the_provenance_says_on_what(rig: Rig) -> None:
-    fitted = await evaluate_fit.fit([rig], code="test 1")
+    fitted = await fitting.fit([rig], code="test 1")
 
     calibration = fitted.calibration
     assert calibration.provenance.data == ("shop",)

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from knowledge import extract, extract_child, filetype
 from knowledge.errors import KnowledgeError
+from knowledge.reading import extract, extract_child, filetype
 from tests.knowledge import files
 
 LINES = [f"Line {at} says that parcels are sent on working days." for at in range(30)]
@@ -22,7 +22,7 @@ LINES = [f"Line {at} says that parcels are sent on working days." for at in rang
 
 def confined(what: str) -> subprocess.CompletedProcess[str]:
     """Run `what` in a process that has given up what the child gives up."""
-    begin = "from knowledge import extract_child\n"
+    begin = "from knowledge.reading import extract_child\n"
     return subprocess.run(
         [sys.executable, "-c", begin + textwrap.dedent(what)],
         capture_output=True,
@@ -174,7 +174,7 @@ def test_the_child_has_no_network_where_the_kernel_allows_that():
     )
     look = """
         import socket
-        from knowledge import extract_child
+        from knowledge.reading import extract_child
         there = socket.create_server(("127.0.0.1", 0))
         extract_child.confine()
         try:
@@ -203,7 +203,7 @@ def test_the_child_loads_no_reader_but_the_one_it_needs():
     readers = "kreuzberg pypdfium2 markdown_it charset_normalizer tiktoken trafilatura lxml"
     look = f"""
         import sys
-        from knowledge import filetype
+        from knowledge.reading import filetype
         assert not set({readers!r}.split()) & set(sys.modules)
         extract_child.parser(filetype.JSON)(b"[1]")
         print(*set({readers!r}.split()) & set(sys.modules))

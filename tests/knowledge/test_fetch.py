@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from knowledge import robots
-from knowledge.addresses import LOOPBACK, Addresses
 from knowledge.errors import KnowledgeError
-from knowledge.fetch import BODY_BYTES_MAX, HTML, Fetcher, Resolve, system_resolver
-from knowledge.inflate import gunzipped
-from knowledge.weberrors import WebError
-from knowledge.weburl import Target, canonical, join, parse, scope_of
+from knowledge.web import robots
+from knowledge.web.addresses import LOOPBACK, Addresses
+from knowledge.web.fetch import BODY_BYTES_MAX, HTML, Fetcher, Resolve, system_resolver
+from knowledge.web.inflate import gunzipped
+from knowledge.web.weberrors import WebError
+from knowledge.web.weburl import Target, canonical, join, parse, scope_of
 from tests.knowledge.website import SITE_HOST, Reply, Trap, Website, page
 
 PUBLIC = "93.184.215.14"

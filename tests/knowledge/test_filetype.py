@@ -2,7 +2,7 @@
 
 import pytest
 
-from knowledge import filetype
+from knowledge.reading import filetype
 from tests.knowledge import files
 from tests.knowledge.reading import message, read, refusal
 

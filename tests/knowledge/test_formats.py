@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from knowledge.split import WORDS_MAX
+from knowledge.reading.split import WORDS_MAX
 from tests.knowledge import files
 from tests.knowledge.reading import message, read, refusal, texts
 

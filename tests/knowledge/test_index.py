@@ -15,7 +15,7 @@ from knowledge.claims import Placed
 from knowledge.embed import LocalEmbedder, Vectors
 from knowledge.errors import BODY_BYTES_MAX, KnowledgeError
 from knowledge.models import Models
-from knowledge.split import Piece
+from knowledge.reading.split import Piece
 from knowledge.tables import Document, Status
 
 PROSE = "Parcels are sent on working days. Returns are free within thirty days of delivery. "

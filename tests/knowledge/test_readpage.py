@@ -5,9 +5,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from knowledge import links, readpage
-from knowledge.blocks import BlockKind
-from knowledge.weburl import parse
+from knowledge.reading import readpage
+from knowledge.reading.blocks import BlockKind
+from knowledge.web import links
+from knowledge.web.weburl import parse
 
 FOLDED = """<!doctype html><html><head><title>Help</title></head><body><nav><a href=/>Home</a></nav>
 <main><h1>Help</h1><h2>Orders</h2>

@@ -17,8 +17,8 @@ from knowledge import bands, claims, index, lexical, search
 from knowledge.bands import Band, Evidence
 from knowledge.embed import LocalEmbedder
 from knowledge.errors import KnowledgeError
+from knowledge.reading.split import Piece
 from knowledge.search import SearchResult
-from knowledge.split import Piece
 from knowledge.tables import Status
 
 EMBEDDER = LocalEmbedder()

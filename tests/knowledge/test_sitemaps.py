@@ -2,8 +2,8 @@
 
 import pytest
 
-from knowledge import sitemaps
-from knowledge.weberrors import WebError
+from knowledge.web import sitemaps
+from knowledge.web.weberrors import WebError
 from tests.knowledge.website import URLSET, packed
 
 LAUGHS = (

@@ -3,9 +3,9 @@
 import pytest
 
 from knowledge import tokens
-from knowledge.blocks import Block, BlockKind
-from knowledge.split import TOKENS_MAX, WORDS_MAX, WORDS_MIN, Piece, sentences, split, words
-from knowledge.tokenestimate import estimate
+from knowledge.reading.blocks import Block, BlockKind
+from knowledge.reading.split import TOKENS_MAX, WORDS_MAX, WORDS_MIN, Piece, sentences, split, words
+from knowledge.reading.tokenestimate import estimate
 
 SENTENCE = "The order is sent on the day after it was paid."
 
