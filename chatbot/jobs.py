@@ -123,6 +123,7 @@ class Jobs:
 
     async def _retry_stalled(self) -> None:
         manager = self._app.job_manager
-        with suppress(ConnectorException):
-            for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_S):
+        for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_S):
+            # One whose organisation has a job waiting already need not come back.
+            with suppress(ConnectorException):
                 await manager.retry_job(job)

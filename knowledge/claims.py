@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import ColumnElement, DateTime, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from knowledge import index, overrides, postings, preferences, versions
+from knowledge import index, overrides, postings, preferences
 from knowledge.embed import Vectors
 from knowledge.errors import MESSAGES
 from knowledge.overrides import Decisions
@@ -158,7 +158,7 @@ async def replace_passages(
         vectors=vectors,
     )
     await postings.remove(db, claim.org_id, claim.document_id, except_version=claim.version)
-    await versions.drop_older_files(db, document)
+    await index.drop_older_files(db, document)
     version = await db.get_one(DocumentVersion, _key(claim))
     version.cfg, version.pages, version.passages = cfg, pages, len(pieces)
     version.content_sha256 = content_sha256
@@ -179,14 +179,16 @@ async def fail(db: AsyncSession, claim: Claim, code: str, message: str) -> bool:
     return True
 
 
-async def release(db: AsyncSession, claim: Claim) -> bool:
-    """Give the document back to the queue as if it had not been claimed; False when superseded."""
+async def release(db: AsyncSession, claim: Claim, *, counted: bool = False) -> bool:
+    """Give the document back to the queue; as if it had not been claimed, unless the attempt is
+    `counted`. False when superseded.
+    """
     document = await _lock_claimed(db, claim)
     if document is None:
         return False
     attempts = document.attempts
     index.requeue(document)
-    document.attempts = attempts - 1
+    document.attempts = attempts if counted else attempts - 1
     await db.flush()
     return True
 

@@ -34,7 +34,7 @@ MESSAGES: Final = {
     "no_way_back": (
         "There is no earlier model to go back to: its vectors are kept for a week after a move."
     ),
-    "model_switched": ("The knowledge base has just moved to another embedding model. Try again."),
+    "passage_busy": "Somebody else is changing this passage. Look at it again, then repeat it.",
     "empty": "The file is empty. Export or save it again, then upload it once more.",
     "too_large": "The file is larger than we can read. Split it into smaller documents.",
     "unsupported_type": (

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import Select, func, select
+from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,6 +34,7 @@ from knowledge.tables import (
 )
 
 PAGE_ROWS_MAX: Final = 200
+FILES_KEPT: Final = 5
 
 
 class Removed(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,11 +82,11 @@ async def add(
     if document.sha256 == digest and document.version:
         await db.flush()
         return await retry(db, org_id, document.id)
-    document.version += 1
     document.media_type, document.size_bytes, document.sha256 = found_type, len(body), digest
-    requeue(document)
-    await db.flush()
-    await store(db, document, body)
+    await begin_version(db, document)
+    # In Core, so that the session does not keep 20 MB.
+    await db.execute(insert(DocumentFile).values(**_newest(document), body=body))
+    await drop_older_files(db, document)
     return document
 
 
@@ -239,14 +241,20 @@ async def lock_by_name(db: AsyncSession, org_id: UUID, kind: DocumentKind, name:
     ).one()
 
 
-async def store(
-    db: AsyncSession, document: Document, body: bytes, *, restored_from: int | None = None
+async def begin_version(
+    db: AsyncSession, document: Document, *, restored_from: int | None = None
 ) -> None:
-    """Keep the bytes of the document's newest version."""
-    key = {"org_id": document.org_id, "document_id": document.id, "version": document.version}
+    """Queue the locked document, as it is now, under the next number; none is ever used twice."""
+    of_document = (
+        DocumentVersion.org_id == document.org_id,
+        DocumentVersion.document_id == document.id,
+    )
+    newest = await db.scalar(select(func.max(DocumentVersion.version)).where(*of_document))
+    document.version = (newest or 0) + 1
+    requeue(document)
     db.add(
         DocumentVersion(
-            **key,
+            **_newest(document),
             sha256=document.sha256,
             size_bytes=document.size_bytes,
             media_type=document.media_type,
@@ -254,8 +262,37 @@ async def store(
         )
     )
     await db.flush()
-    # In Core, so that the session does not keep 20 MB.
-    await db.execute(insert(DocumentFile).values(**key, body=body))
+
+
+async def drop_older_files(db: AsyncSession, document: Document) -> None:
+    """Keep the bytes of the newest few versions only, and those of the one that is found."""
+    kept = [number for number in await kept_files(db, document) if number != document.live_version]
+    if dropped := kept[FILES_KEPT - 1 :]:
+        await db.execute(
+            sql_delete(DocumentFile).where(
+                DocumentFile.org_id == document.org_id,
+                DocumentFile.document_id == document.id,
+                DocumentFile.version.in_(dropped),
+            )
+        )
+
+
+async def kept_files(db: AsyncSession, document: Document) -> Sequence[int]:
+    """The versions whose bytes are still there, the newest first."""
+    query = (
+        select(DocumentFile.version)
+        .where(DocumentFile.org_id == document.org_id, DocumentFile.document_id == document.id)
+        .order_by(DocumentFile.version.desc())
+    )
+    return (await db.scalars(query)).all()
+
+
+def _newest(document: Document) -> dict[str, object]:
+    return {
+        "org_id": document.org_id,
+        "document_id": document.id,
+        "version": document.version,
+    }
 
 
 def requeue(document: Document) -> None:

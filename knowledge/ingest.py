@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 import numpy as np
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from knowledge import claims, language, overrides, postings, preferences
@@ -63,6 +64,11 @@ async def ingest_next(transactions: Transactions, models: Models, org_id: UUID) 
     except asyncio.CancelledError:
         async with transactions(org_id) as db:
             await claims.release(db, claim)
+        raise
+    except OperationalError:
+        # The database was in the way: a deadlock, a timeout, a restart.
+        async with transactions(org_id) as db:
+            await claims.release(db, claim, counted=True)
         raise
     except Exception:
         # The worker logs and maps it; the document must not stay half-way.

@@ -77,10 +77,10 @@ async def note(db: AsyncSession, org_id: UUID, built: Wanted | None) -> None:
 
 async def build(owner_url: str, index: Wanted) -> bool:
     """Make the index unless it is there; one that a killed process left half-built is made anew.
-    False while another process is at it.
+    False while another one is being made.
     """
     async with await _connect(owner_url) as link:
-        if not await _is_mine(link, index.name):
+        if not await _is_alone(link):
             return False
         if await _is_valid(link, index.name):
             return True
@@ -104,14 +104,19 @@ async def build(owner_url: str, index: Wanted) -> bool:
     return True
 
 
-async def drop_others(owner_url: str, org_id: UUID, keep: Wanted | None) -> None:
-    """Drop the organisation's approximate indexes but for `keep`."""
+async def drop_others(owner_url: str, org_id: UUID, keep: Wanted | None) -> bool:
+    """Drop the organisation's approximate indexes but for `keep`. False while another process is
+    at it.
+    """
     query = "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexname LIKE %s"
     async with await _connect(owner_url) as link:
+        if not await _is_alone(link):
+            return False
         rows = await (await link.execute(query, [f"{_PREFIX}{org_id.hex}%"])).fetchall()
         for name in (str(row[0]) for row in rows):
-            if (keep is None or name != keep.name) and await _is_mine(link, name):
+            if keep is None or name != keep.name:
                 await _drop(link, name)
+    return True
 
 
 async def _connect(owner_url: str) -> AsyncConnection[tuple[object, ...]]:
@@ -124,10 +129,13 @@ async def _connect(owner_url: str) -> AsyncConnection[tuple[object, ...]]:
     return link
 
 
-async def _is_mine(link: AsyncConnection[tuple[object, ...]], name: str) -> bool:
-    """Whether nobody else makes or drops the index, until this connection ends."""
-    query = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
-    row = await (await link.execute(query, [name])).fetchone()
+async def _is_alone(link: AsyncConnection[tuple[object, ...]]) -> bool:
+    """Whether nobody else makes or drops such an index, until this connection ends.
+
+    Each waits for all transactions on the table, so two at once would wait for each other.
+    """
+    query = "SELECT pg_try_advisory_lock(hashtextextended('nearest', 0))"
+    row = await (await link.execute(query)).fetchone()
     return row is not None and row[0] is True
 
 

@@ -70,16 +70,25 @@ def target(chosen: Preferences, current: str) -> str | None:
     """
     if chosen.model is None:
         return None
-    if chosen.next_model is not None:
-        return chosen.next_model
+    begun = chosen.next_model
+    if begun is not None and begun in (current, chosen.previous_model):
+        return begun
+    # Whatever else was begun is a model that the install has been set to and is no more.
     return None if current in (chosen.model, chosen.refused_model) else current
 
 
-async def begin(db: AsyncSession, org_id: UUID, model: str) -> None:
-    """Note that vectors of `model` are being made."""
+async def begin(db: AsyncSession, org_id: UUID, current: str) -> str | None:
+    """Note that vectors of the target are being made, and drop those of one that was given up; the
+    target, None when there is none.
+    """
     row = await preferences.row(db, org_id, lock=True)
+    model = target(await preferences.get(db, org_id), current)
+    given_up = row.next_model
+    if given_up not in (None, model, row.model, row.previous_model):
+        await db.execute(_DROP, {"org": org_id, "model": given_up})
     row.next_model = model
     await db.flush()
+    return model
 
 
 async def lacking(
@@ -108,8 +117,12 @@ def _embedded(row: Row[Any]) -> str:
 
 async def add(
     db: AsyncSession, org_id: UUID, model: str, batch: Sequence[Lacking], vectors: Vectors
-) -> None:
-    """Store a batch's vectors; one of zeros is left out, and passages gone meanwhile."""
+) -> bool:
+    """Store a batch's vectors; one of zeros is left out, and passages gone meanwhile. False when
+    something else has been begun.
+    """
+    if (await preferences.row(db, org_id, lock=True)).next_model != model:
+        return False
     for each, vector in zip(batch, vectors, strict=True):
         await postings.add_vectors(
             db,
@@ -120,6 +133,7 @@ async def add(
             model=model,
             vectors=vector.reshape(1, -1),
         )
+    return True
 
 
 async def cut_over(db: AsyncSession, org_id: UUID, model: str, *, without: set[int]) -> bool:
@@ -134,6 +148,8 @@ async def cut_over(db: AsyncSession, org_id: UUID, model: str, *, without: set[i
         if any(each.no not in without for each in batch):
             return False
         after = batch[-1].no
+    if row.previous_model not in (None, model):
+        await db.execute(_DROP, {"org": org_id, "model": row.previous_model})
     row.previous_model, row.model, row.next_model = row.model, model, None
     row.switched_at = func.now()
     if row.refused_model == model:
@@ -147,6 +163,8 @@ async def roll_back(db: AsyncSession, org_id: UUID) -> None:
     `no_way_back`.
     """
     row = await preferences.row(db, org_id, lock=True)
+    if row.next_model is not None and row.next_model == row.previous_model:
+        return  # on the way back already
     if row.next_model is not None:
         row.refused_model, row.next_model = row.next_model, None
         await db.execute(_DROP, {"org": org_id, "model": row.refused_model})

@@ -2,20 +2,29 @@
 model, which words, search, second opinion. Nothing is held while a model is asked.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from knowledge import preferences, search
+import structlog
+
+from knowledge import preferences, search, tokens
 from knowledge.embed import Vectors
+from knowledge.errors import KnowledgeError
 from knowledge.ingest import Transactions
 from knowledge.models import Models
 from knowledge.preferences import Preferences
 from knowledge.rerank import Reranker
-from knowledge.search import FoundPassage, Hit, MatchedWord, SearchResult
+from knowledge.search import QUERY_CHARS_MAX, FoundPassage, Hit, MatchedWord, SearchResult
 
+log = structlog.get_logger()
+
+# Whoever asks does not wait for a service that is down: words alone find most of it.
+_EMBED_S_MAX: Final = 3.0
+_QUERY_TOKENS_MAX: Final = 2_000
 _REMEMBERED_S: Final = 5.0
 _REMEMBERED_MAX: Final = 10_000
 
@@ -39,7 +48,9 @@ class Retriever:
         labels: Sequence[str] | None = None,
         limit: int = 12,
     ) -> SearchResult:
-        """What the organisation's documents say. KnowledgeError `embedding_failed`."""
+        """What the organisation's documents say; by words alone when the query cannot be embedded
+        in time.
+        """
         wanted = await self.preferences(org_id)
         vector, model = await self._embed(wanted, query)
         async with self._transactions(org_id) as db:
@@ -109,9 +120,15 @@ class Retriever:
         """Read the organisation's preferences anew at its next question."""
         self._remembered.pop(org_id, None)
 
-    async def _embed(self, wanted: Preferences, query: str) -> tuple[Vectors, str]:
+    async def _embed(self, wanted: Preferences, query: str) -> tuple[Vectors | None, str]:
         embedder = self._models.named(wanted.model)
-        return (await embedder.embed([query]))[0], embedder.model
+        asked = await asyncio.to_thread(tokens.clip, query[:QUERY_CHARS_MAX], _QUERY_TOKENS_MAX)
+        try:
+            async with asyncio.timeout(_EMBED_S_MAX):
+                return (await embedder.embed([asked]))[0], embedder.model
+        except (KnowledgeError, TimeoutError) as error:
+            log.warning("searched_by_words_alone", model=embedder.model, error=str(error)[:80])
+            return None, embedder.model
 
 
 def widen(

@@ -5,6 +5,7 @@ swapped), over the organisation's own words with the same first letter: people r
 wrong, and it keeps the look-up short.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID
@@ -16,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 WORD_CHARS_MIN: Final = 4
 LONG_WORD_CHARS: Final = 8
-WORDS_MAX: Final = 8
-_KNOWN_MAX: Final = 20_000
+WORDS_MAX: Final = 4
+_KNOWN_MAX: Final = 5_000
 
 _SIMILAR: Final = text("""
 SELECT wanted.word, lexemes.lexeme, lexemes.df
@@ -27,7 +28,7 @@ JOIN LATERAL (
     WHERE org_id = :org AND lexeme >= left(wanted.word, 1)
         AND lexeme < left(wanted.word, 1) || chr(1114111)
         AND length(lexeme) BETWEEN length(wanted.word) - 2 AND length(wanted.word) + 2
-    LIMIT :most) AS lexemes ON true
+    ORDER BY df DESC LIMIT :most) AS lexemes ON true
 """)
 
 
@@ -40,6 +41,10 @@ async def corrections(db: AsyncSession, org_id: UUID, unknown: Iterable[str]) ->
     known: dict[str, list[tuple[str, int]]] = {}
     for word, lexeme, df in rows:
         known.setdefault(word, []).append((lexeme, df))
+    return await asyncio.to_thread(_closest_of_each, known)
+
+
+def _closest_of_each(known: dict[str, list[tuple[str, int]]]) -> dict[str, str]:
     found = ((word, closest(word, near)) for word, near in known.items())
     return {word: meant for word, meant in found if meant is not None}
 

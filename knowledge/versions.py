@@ -1,18 +1,16 @@
 """The versions of a document: which there were, what of them is kept, and the way back to one."""
 
-from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from knowledge import index
 from knowledge.errors import KnowledgeError
-from knowledge.tables import Document, DocumentFile, DocumentKind, DocumentVersion
+from knowledge.tables import Document, DocumentFile, DocumentVersion
 
-FILES_KEPT: Final = 5
 LISTED_MAX: Final = 200
 
 
@@ -33,7 +31,7 @@ async def listed(db: AsyncSession, org_id: UUID, document_id: UUID) -> list[List
         .order_by(DocumentVersion.version.desc())
         .limit(LISTED_MAX)
     )
-    kept = set(await _kept(db, document))
+    kept = set(await index.kept_files(db, document))
     return [
         Listed(
             row,
@@ -47,50 +45,29 @@ async def listed(db: AsyncSession, org_id: UUID, document_id: UUID) -> list[List
 async def restore(db: AsyncSession, org_id: UUID, document_id: UUID, version: int) -> Document:
     """Queue the bytes of an earlier version as a new one; until that is ready, the live one stays.
 
-    KnowledgeError `not_found`, `not_restorable` when its bytes are gone, or for a FAQ, which has
-    none.
+    KnowledgeError `not_found`, or `not_restorable` when its bytes are gone (a FAQ never has any).
     """
     document = await index.lock(db, org_id, document_id)
     old = await db.get(DocumentVersion, (org_id, document_id, version))
     if old is None:
         raise KnowledgeError("not_found")
-    body = await db.scalar(
-        select(DocumentFile.body).where(
-            DocumentFile.org_id == org_id,
-            DocumentFile.document_id == document_id,
-            DocumentFile.version == version,
-        )
-    )
-    if body is None or document.kind == DocumentKind.FAQ:
+    if version not in await index.kept_files(db, document):
         raise KnowledgeError("not_restorable")
-    document.version += 1
-    document.media_type, document.size_bytes, document.sha256 = (
-        old.media_type,
-        old.size_bytes,
-        old.sha256,
+    document.media_type, document.size_bytes = old.media_type, old.size_bytes
+    document.sha256 = old.sha256
+    await index.begin_version(db, document, restored_from=version)
+    # From row to row: the bytes need not come here.
+    copied = select(
+        DocumentFile.org_id,
+        DocumentFile.document_id,
+        literal(document.version),
+        DocumentFile.body,
+    ).where(
+        DocumentFile.org_id == org_id,
+        DocumentFile.document_id == document_id,
+        DocumentFile.version == version,
     )
-    index.requeue(document)
-    await db.flush()
-    await index.store(db, document, body, restored_from=version)
+    columns = ["org_id", "document_id", "version", "body"]
+    await db.execute(insert(DocumentFile).from_select(columns, copied))
+    await index.drop_older_files(db, document)
     return document
-
-
-async def drop_older_files(db: AsyncSession, document: Document) -> None:
-    """Keep the bytes of the newest few versions only."""
-    if dropped := (await _kept(db, document))[FILES_KEPT:]:
-        await db.execute(
-            delete(DocumentFile).where(
-                DocumentFile.org_id == document.org_id,
-                DocumentFile.document_id == document.id,
-                DocumentFile.version.in_(dropped),
-            )
-        )
-
-
-async def _kept(db: AsyncSession, document: Document) -> Sequence[int]:
-    query = (
-        select(DocumentFile.version)
-        .where(DocumentFile.org_id == document.org_id, DocumentFile.document_id == document.id)
-        .order_by(DocumentFile.version.desc())
-    )
-    return (await db.scalars(query)).all()

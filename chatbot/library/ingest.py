@@ -115,7 +115,7 @@ def as_ours(error: KnowledgeError) -> ChatbotError:
             return TooLarge(error.code, error.message)
         case "embedding_failed":
             return Unavailable(error.code, error.message)
-        case "override_in_use" | "not_restorable" | "model_switched" | "no_way_back" | "faq_exists":
+        case "override_in_use" | "not_restorable" | "passage_busy" | "no_way_back" | "faq_exists":
             return Conflict(error.code, error.message)
         case _:
             return Invalid(error.code, error.message)

@@ -26,18 +26,20 @@ async def change(
     database: Database, models: Models, staff: Staff, passage_id: UUID, wanted: Wanted
 ) -> Passage:
     """The passage as it is now. KnowledgeError `not_found`, `bad_passage`, `embedding_failed` or
-    `model_switched`.
+    `passage_busy`.
     """
     for _ in range(_TRIES_MAX):
         async with database.transaction(staff.org_id, actor=staff.actor) as db:
             document, passage = await overrides.get_passage(db, staff.org_id, passage_id)
             chosen = await preferences.get(db, staff.org_id)
+        seen = _state(passage)
         decision = _decision(passage, wanted)
         embedder = models.named(chosen.model)
         [vector] = await embedder.embed([_searched(document, passage, decision)])
         async with database.transaction(staff.org_id, actor=staff.actor) as db:
+            _, now = await overrides.get_passage(db, staff.org_id, passage_id, lock=True)
             settled = await preferences.settled(db, staff.org_id, embedder.model)
-            if settled.model == embedder.model:
+            if settled.model == embedder.model and _state(now) == seen:
                 return await overrides.decide(
                     db,
                     staff.org_id,
@@ -47,7 +49,12 @@ async def change(
                     model=embedder.model,
                     vector=vector,
                 )
-    raise KnowledgeError("model_switched")
+    raise KnowledgeError("passage_busy")
+
+
+def _state(passage: Passage) -> tuple[str, str | None, bool]:
+    """What a change is made to: whoever changes it meanwhile goes first."""
+    return passage.text, passage.original, passage.disabled
 
 
 def _decision(passage: Passage, wanted: Wanted) -> Decision:

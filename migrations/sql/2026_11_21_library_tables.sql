@@ -133,6 +133,7 @@ create index ix_crawl_pages_org_id_document_id on crawl_pages (org_id, document_
 alter table postings no force row level security;
 alter table embeddings no force row level security;
 insert into lexemes (org_id, lexeme, df) select org_id, lexeme, count(*) from postings group by org_id, lexeme;
-insert into knowledge_settings (org_id, model) select distinct on (org_id) org_id, model from embeddings;
+insert into knowledge_settings (org_id, model)
+  select org_id, mode() within group (order by model) from embeddings group by org_id;
 alter table postings force row level security;
 alter table embeddings force row level security;

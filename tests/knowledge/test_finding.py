@@ -1,10 +1,15 @@
 """What search does beyond matching words: typing errors, repetitions, audiences, neighbours."""
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 
 from chatbot.database import Database
 from chatbot.orgs.tables import Org
-from knowledge import audience, index, language, neardup, typos
+from knowledge import audience, index, language, neardup, retrieve, typos
+from knowledge.bands import Band
+from knowledge.embed import Embedder, Vectors
 from knowledge.errors import KnowledgeError
 from knowledge.models import Models
 from knowledge.retrieve import Retriever, widen
@@ -205,3 +210,41 @@ async def test_a_terse_text_has_the_language_of_the_others(
     for org, cfg in ((alder, "english"), (birch, language.SIMPLE)):
         document = await shelves.put(database, org, "list.txt", terse)
         assert {row.cfg for row in await shelves.passages(database, org, document)} == {cfg}
+
+
+class Down:
+    """A service that answers late or not at all."""
+
+    model = "hosted-model"
+    dimensions = 3
+
+    def __init__(self, *, late: bool) -> None:
+        self._late = late
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        if self._late:
+            await asyncio.sleep(60)
+        raise KnowledgeError("embedding_failed")
+
+
+class AllDown(Models):
+    """No model of this install answers."""
+
+    def named(self, model: str | None) -> Embedder:
+        return self.current
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_without_the_embedding_service_words_alone_find(
+    database: Database, two_orgs: tuple[Org, Org], late: bool, monkeypatch: pytest.MonkeyPatch
+):
+    alder, _ = two_orgs
+    await shelves.put(database, alder, "shipping.txt", SHIPPING)
+    monkeypatch.setattr(retrieve, "_EMBED_S_MAX", 0.05)
+    retriever = Retriever(database.transaction, AllDown(Down(late=late)))
+
+    found = await retriever.find(alder.id, "customs declaration for Norway")
+
+    assert found.hits[0].passage.text == SHIPPING
+    assert found.hits[0].vector == 0
+    assert found.band is Band.ANSWERED

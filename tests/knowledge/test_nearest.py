@@ -129,6 +129,17 @@ async def test_an_index_left_half_built_is_made_anew_and_two_builders_do_not_mee
     assert row == (True,)
 
 
+async def test_of_several_indexes_one_is_made_at_a_time(apart: Database, urls: Urls):
+    orgs = [await filled(apart, name) for name in ("alder", "birch", "cedar")]
+    wanted = [nearest.Wanted(org.id, shelves.LOCAL.model, 256) for org in orgs]
+
+    built = await asyncio.gather(*(nearest.build(urls.owner, each) for each in wanted))
+    while not all(built):
+        built = [await nearest.build(urls.owner, each) for each in wanted]
+
+    assert len(indexes(urls)) == 3
+
+
 async def test_an_organisation_that_shrank_is_scanned_again(
     apart: Database, urls: Urls, monkeypatch: pytest.MonkeyPatch
 ):

@@ -1,13 +1,20 @@
 """Decisions of people about single passages, and how they outlive the next upload."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from chatbot.database import Database
+from chatbot.library import rewording
 from chatbot.orgs.tables import Org
+from chatbot.staff.login import Staff
+from chatbot.staff.tables import Role
 from knowledge import index, overrides
+from knowledge.embed import LocalEmbedder, Vectors
 from knowledge.errors import KnowledgeError
+from knowledge.models import Models
 from knowledge.overrides import Decision
-from knowledge.tables import Document, Passage
+from knowledge.tables import Document, Passage, new_id
 from tests.knowledge import shelves
 
 WARRANTY = (
@@ -143,3 +150,32 @@ async def test_another_organisations_passage_is_not_there(
 
     with pytest.raises(KnowledgeError, match="not_found"):
         await decide(database, birch, warranty, Decision(None, True))
+
+
+async def test_a_change_that_another_person_made_meanwhile_is_not_undone(
+    database: Database, two_orgs: tuple[Org, Org]
+):
+    alder, _ = two_orgs
+    _, [warranty, _] = await manual(database, alder)
+    ids = (new_id() for _ in range(3))
+    ana = Staff(alder.id, *ids, name="Ana", role=Role.OWNER)
+
+    class Interrupted(LocalEmbedder):
+        """While the first change is embedded, somebody switches the passage off."""
+
+        async def embed(self, texts: Sequence[str]) -> Vectors:
+            if not (await shelves.passages(database, alder, document))[0].disabled:
+                await decide(database, alder, warranty, Decision(None, True))
+            return await super().embed(texts)
+
+    document = await shelves.fresh(database, alder, (await documents(database, alder))[0])
+    changed = await rewording.change(
+        database, Models(Interrupted()), ana, warranty.id, rewording.Wanted(text="Ask us.")
+    )
+
+    assert (changed.text, changed.disabled) == ("Ask us.", True)
+
+
+async def documents(database: Database, org: Org) -> Sequence[Document]:
+    async with database.transaction(org.id) as db:
+        return await index.documents(db, org.id)

@@ -211,3 +211,61 @@ async def test_an_organisation_without_passages_has_no_model_yet(
     assert (await chosen(database, org)).model is None
     assert not await ingest.ingest_next(database.transaction, Models(shelves.LOCAL), org.id)
     assert reembed.target(preferences.NOTHING_CHOSEN, NEW) is None
+
+
+async def test_a_model_that_the_install_was_set_to_by_mistake_is_given_up(
+    database: Database, alder: Org
+):
+    mistaken = Install(database, NEW)
+    async with database.transaction(alder.id) as db:
+        assert await reembed.begin(db, alder.id, NEW) == NEW
+        batch = await reembed.lacking(db, alder.id, NEW)
+        await reembed.add(db, alder.id, NEW, batch[:1], await mistaken.made[NEW].embed(["x"]))
+    corrected = Install(database, OLD)
+
+    await corrected.upkeep.one(alder.id)
+
+    assert (await chosen(database, alder)).next_model is None
+    assert await vectors_of(database, alder, NEW) == 0
+    assert corrected.made[NEW].asked == 0
+
+
+async def test_going_back_twice_is_going_back_once(database: Database, alder: Org):
+    after = Install(database, NEW)
+    await after.upkeep.one(alder.id)
+
+    for _ in range(2):
+        async with database.transaction(alder.id) as db:
+            await reembed.roll_back(db, alder.id)
+    await after.upkeep.one(alder.id)
+
+    assert (await chosen(database, alder)).model == OLD
+
+
+async def test_what_was_given_up_while_a_batch_was_embedded_is_not_stored(
+    database: Database, alder: Org
+):
+    async with database.transaction(alder.id) as db:
+        await reembed.begin(db, alder.id, NEW)
+        batch = await reembed.lacking(db, alder.id, NEW)
+    async with database.transaction(alder.id) as db:
+        await reembed.roll_back(db, alder.id)
+
+    vectors = await Sided(NEW, "kettle").embed([each.searched for each in batch])
+    async with database.transaction(alder.id) as db:
+        assert not await reembed.add(db, alder.id, NEW, batch, vectors)
+
+    assert await vectors_of(database, alder, NEW) == 0
+
+
+async def test_a_third_model_leaves_no_vectors_of_the_first(database: Database, alder: Org):
+    await Install(database, NEW).upkeep.one(alder.id)
+    third = Install(database, NEW)
+    third.made["third"] = Sided("third", "pan")
+    models = Models(third.made["third"], third.made.__getitem__)
+
+    await Upkeep(database, Jobs(database.url), models, "").one(alder.id)
+
+    now = await chosen(database, alder)
+    assert (now.model, now.previous_model) == ("third", NEW)
+    assert await vectors_of(database, alder, OLD) == 0

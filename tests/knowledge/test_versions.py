@@ -44,7 +44,7 @@ async def test_an_earlier_version_comes_back_as_the_newest(
 
 async def test_only_the_newest_few_keep_their_bytes(database: Database, two_orgs: tuple[Org, Org]):
     alder, _ = two_orgs
-    texts = [f"Open from {number} to 12." for number in range(versions.FILES_KEPT + 2)]
+    texts = [f"Open from {number} to 12." for number in range(index.FILES_KEPT + 2)]
     document, *_ = [await shelves.put(database, alder, "hours.txt", each) for each in texts]
 
     async with database.transaction(alder.id) as db:
@@ -55,7 +55,7 @@ async def test_only_the_newest_few_keep_their_bytes(database: Database, two_orgs
             await versions.restore(db, alder.id, document.id, 99)
 
     assert [one.restorable for one in listed] == [False, True, True, True, True, False, False]
-    assert (await shelves.counts(database, alder))["document_files"] == versions.FILES_KEPT
+    assert (await shelves.counts(database, alder))["document_files"] == index.FILES_KEPT
 
 
 async def test_other_bytes_that_say_the_same_change_nothing_that_is_found(
@@ -94,3 +94,33 @@ async def test_deleting_says_how_much_went_and_leaves_nothing(
     assert set((await shelves.counts(database, alder)).values()) == {0}
     assert await shelves.miscounted(database, alder) == []
     assert (await shelves.counts(database, birch))["passages"] == 1
+
+
+async def test_no_number_is_used_twice_after_a_version_that_failed(
+    database: Database, two_orgs: tuple[Org, Org]
+):
+    alder, _ = two_orgs
+    document = await shelves.put(database, alder, "shipping.txt", OLD)
+    failed = await shelves.put(database, alder, "shipping.txt", "?!? …")
+    assert (failed.status, failed.error_code, failed.live_version) == ("failed", "no_text", 1)
+
+    async with database.transaction(alder.id) as db:
+        await versions.restore(db, alder.id, document.id, 1)
+    await ingest.ingest_next(database.transaction, Models(shelves.LOCAL), alder.id)
+    again = await shelves.put(database, alder, "shipping.txt", NEW)
+
+    assert (again.status, again.live_version) == ("ready", 3)
+
+
+async def test_versions_that_fail_do_not_pile_up_nor_push_out_the_live_one(
+    database: Database, two_orgs: tuple[Org, Org]
+):
+    alder, _ = two_orgs
+    document = await shelves.put(database, alder, "shipping.txt", OLD)
+
+    for number in range(index.FILES_KEPT + 3):
+        await shelves.put(database, alder, "shipping.txt", "?!" * (number + 1))
+
+    assert (await shelves.counts(database, alder))["document_files"] == index.FILES_KEPT
+    async with database.transaction(alder.id) as db:
+        assert 1 in await index.kept_files(db, await index.get(db, alder.id, document.id))
