@@ -11,11 +11,12 @@ import click
 import uvloop
 from rich.console import Console
 
-from chatbot import demo, doctor, embedded, evaluation, logs, reading, serving, terminal
+from chatbot import demo, doctor, embedded, foreground, logs, serving, terminal
 from chatbot.answering.writing import Writing
 from chatbot.app import Service, fetcher_of, model_of, models_of, openapi_schema, reranker_of
 from chatbot.database import Database
 from chatbot.errors import ChatbotError, StartupError
+from chatbot.evaluation import command
 from chatbot.jobs import Jobs
 from chatbot.orgs import sites
 from chatbot.settings import Settings
@@ -303,11 +304,11 @@ def ingest(paths: tuple[Path, ...], org: str, data_dir: Path | None) -> None:
 @data_dir_option
 def crawl_command(url: str, org: str, data_dir: Path | None, **told: Any) -> None:
     """Read a website into the knowledge base; exit 1 if that failed."""
-    wanted = reading.wanted(url=url, **told)
+    wanted = foreground.wanted(url=url, **told)
 
     async def read(database: Database, settings: Settings) -> bool:
         org_id, models = await sites.get_org_id(database, org), models_of(settings)
-        reader = reading.Reading(database, fetcher_of(settings), models, limits=settings.limits)
+        reader = foreground.Reading(database, fetcher_of(settings), models, limits=settings.limits)
         return await reader.read(org_id, wanted, out=Console(), log=Console(stderr=True))
 
     if not _with_database(data_dir, read):
@@ -336,7 +337,7 @@ def ask(question: str, org: str, show_passages: bool, data_dir: Path | None) -> 
 
 @commands.command("eval")
 @click.option("--data", "folders", multiple=True, required=True, type=click.Path(path_type=Path))
-@click.option("--suite", "suites", multiple=True, type=click.Choice(evaluation.SUITES))
+@click.option("--suite", "suites", multiple=True, type=click.Choice(command.SUITES))
 @click.option("--limit", type=click.IntRange(1), help="Questions a suite, by chance.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON a suite and folder.")
 @click.option("--calibrate", is_flag=True, help="Fit the weights of --org to these questions.")
@@ -344,12 +345,12 @@ def ask(question: str, org: str, show_passages: bool, data_dir: Path | None) -> 
 @data_dir_option
 def eval_command(data_dir: Path | None, **told: Any) -> None:
     """Measure search and answers on folders in BEIR's layout, beside other ways to search."""
-    wanted = evaluation.Wanted(**told)
+    wanted = command.Wanted(**told)
 
     async def measure(database: Database, settings: Settings) -> None:
         models, model = models_of(settings), model_of(settings)
         out, log = Console(), Console(stderr=True)
-        await evaluation.run(database, models, model, wanted, out=out, log=log)
+        await command.run(database, models, model, wanted, out=out, log=log)
 
     _with_database(data_dir, measure)
 

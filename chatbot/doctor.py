@@ -139,8 +139,7 @@ def _model(settings: Settings) -> Finding:
             "model", True, "extractive: quotes the documents, no key needed", fatal=False
         )
     text = f"{settings.model} at {settings.openai_base_url}"
-    local = "localhost" in settings.openai_base_url or "127.0.0.1" in settings.openai_base_url
-    keyed = bool(settings.openai_api_key) or local
+    keyed = _is_keyed(settings)
     return Finding(
         "model", keyed, text if keyed else f"{text}: OPENAI_API_KEY is missing", fatal=False
     )
@@ -150,11 +149,17 @@ def _embeddings(settings: Settings) -> Finding:
     if settings.embeddings == "local":
         text = "local: vectors from the package, no key needed"
         return Finding("embeddings", True, text, fatal=False)
-    keyed = bool(settings.openai_api_key) or "localhost" in settings.openai_base_url
+    keyed = _is_keyed(settings)
     text = f"{settings.embeddings} at {settings.openai_base_url}"
     return Finding(
         "embeddings", keyed, text if keyed else f"{text}: OPENAI_API_KEY is missing", fatal=False
     )
+
+
+def _is_keyed(settings: Settings) -> bool:
+    """Whether there is a key, or an endpoint on this machine, which needs none."""
+    local = "localhost" in settings.openai_base_url or "127.0.0.1" in settings.openai_base_url
+    return bool(settings.openai_api_key) or local
 
 
 def _large(settings: Settings) -> Finding:
@@ -167,7 +172,7 @@ def _large(settings: Settings) -> Finding:
             " the jobs run"
         )
     )
-    return Finding("large vectors", True, text, fatal=False)
+    return Finding("large vectors", True, text, fatal=False)  # slower is no failure
 
 
 def _one(link: psycopg.Connection[DictRow], query: str) -> DictRow:

@@ -146,7 +146,8 @@ async def show_passages(
     retriever: Retriever, org_id: UUID, question: str, console: Console
 ) -> None:
     """The passages behind an answer, best first, with every figure that put them there."""
-    found, words = await retriever.explained(org_id, question, limit=evidence.PASSAGES_MAX)
+    tried = await evidence.tried(retriever, org_id, question)
+    found, words = tried.found, tried.words
 
     def show(line: str, style: str | None = None) -> None:
         console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
@@ -156,6 +157,8 @@ async def show_passages(
         f"band: {found.band} (support {support:.2f}; partial from {found.scale.partial_from},"
         f" answered from {found.scale.answered_from})"
     )
+    if tried.curated is not None:
+        show(f"served word for word: “{tried.curated.question}” (fits {tried.curated.match:.2f})")
     for said, meant in found.corrections.items():
         show(f"no passage has “{said}”; searched “{meant}” in its place")
     for n, hit in enumerate(found.hits, start=1):

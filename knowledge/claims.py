@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, DateTime, func, or_, select, update
+from sqlalchemy import ColumnElement, DateTime, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from knowledge import index, overrides, postings, preferences
@@ -59,11 +59,9 @@ async def claim(db: AsyncSession, org_id: UUID) -> Claim | None:
     """The oldest document that waits, or that a worker left behind; None when there is nothing to
     do.
     """
-    waits = Document.status == Status.QUEUED
-    left_behind = Document.status.in_(_WORKING) & (Document.leased_until < _CLOCK)
     query = (
         select(Document)
-        .where(Document.org_id == org_id, or_(waits, left_behind))
+        .where(*_waiting(org_id))
         .order_by(Document.created_at, Document.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -75,6 +73,11 @@ async def claim(db: AsyncSession, org_id: UUID) -> Claim | None:
         _fail(document, "interrupted", MESSAGES["interrupted"])
         await db.flush()
     return None
+
+
+async def is_waiting(db: AsyncSession, org_id: UUID) -> bool:
+    """Whether there is something to claim."""
+    return bool(await db.scalar(select(exists().where(*_waiting(org_id)))))
 
 
 async def body_part(db: AsyncSession, claim: Claim, first: int) -> bytes:
@@ -191,6 +194,12 @@ async def release(db: AsyncSession, claim: Claim, *, counted: bool = False) -> b
     document.attempts = attempts if counted else attempts - 1
     await db.flush()
     return True
+
+
+def _waiting(org_id: UUID) -> tuple[ColumnElement[bool], ...]:
+    """Queued, or left behind by a worker that died."""
+    left_behind = Document.status.in_(_WORKING) & (Document.leased_until < _CLOCK)
+    return Document.org_id == org_id, or_(Document.status == Status.QUEUED, left_behind)
 
 
 async def _lease(db: AsyncSession, document: Document) -> Claim:

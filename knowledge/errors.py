@@ -80,7 +80,7 @@ MESSAGES: Final = {
     "bad_faq_url": "The address of an answer begins with http:// or https:// and has no spaces.",
     "bad_switch": "This is neither yes nor no. Write yes, no, or leave it empty.",
     "faq_exists": "There is an answer to this question already. Change that one instead.",
-    "faq_busy": "Somebody else is changing these questions right now. Import the file again.",
+    "faq_busy": "Somebody else is changing these questions right now. Try it again.",
     "too_many_faqs": "There are as many questions as allowed. Delete some first.",
     "duplicate_in_file": "The file has this question twice. Keep one of the rows.",
     "no_columns": (

@@ -35,6 +35,7 @@ from knowledge.tables import (
 
 PAGE_ROWS_MAX: Final = 200
 FILES_KEPT: Final = 5
+LISTED_KINDS: Final = (DocumentKind.FILE, DocumentKind.PAGE)
 
 
 class Removed(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +95,7 @@ async def documents(
     db: AsyncSession,
     org_id: UUID,
     *,
-    kinds: Sequence[DocumentKind] = (DocumentKind.FILE, DocumentKind.PAGE),
+    kinds: Sequence[DocumentKind] = LISTED_KINDS,
     after: UUID | None = None,
     limit: int = PAGE_ROWS_MAX,
 ) -> Sequence[Document]:
@@ -196,7 +197,7 @@ async def delete(db: AsyncSession, org_id: UUID, document_id: UUID) -> Removed:
 
 
 def searched_title(document: Document) -> str:
-    """What a document is called, in lists, in sources and by the words of its passages."""
+    """By which name its passages are found; "" for a FAQ, whose passages say their question."""
     return title(document.kind, document.name, document.title)
 
 

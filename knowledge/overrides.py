@@ -103,7 +103,7 @@ async def decide(
     now. KnowledgeError `not_found` or `too_many_overrides`.
     """
     document, passage = await get_passage(db, org_id, passage_id, lock=True)
-    read = passage.original if passage.original is not None else passage.text
+    read = passage.read_text
     await _record(db, document, read, decision, by)
     same = (
         await db.scalars(

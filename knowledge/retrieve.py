@@ -18,7 +18,7 @@ from knowledge.ingest import Transactions
 from knowledge.models import Models
 from knowledge.preferences import Preferences
 from knowledge.rerank import Reranker
-from knowledge.search import QUERY_CHARS_MAX, FoundPassage, Hit, MatchedWord, SearchResult
+from knowledge.search import QUERY_CHARS_MAX, FoundPassage, Hit, SearchResult
 
 log = structlog.get_logger()
 
@@ -64,19 +64,6 @@ class Retriever:
                 preferences=wanted,
                 labels=labels,
             )
-
-    async def explained(
-        self,
-        org_id: UUID,
-        query: str,
-        *,
-        labels: Sequence[str] | None = None,
-        limit: int = 12,
-    ) -> tuple[SearchResult, dict[UUID, list[MatchedWord]]]:
-        """The same as `find`, and the words that each passage was found by."""
-        found = await self.find(org_id, query, labels=labels, limit=limit)
-        async with self._transactions(org_id) as db:
-            return found, await search.matched_words(db, org_id, query, found)
 
     async def widened(
         self, org_id: UUID, hits: Sequence[Hit], *, tokens_max: int, reach: int = 1

@@ -17,6 +17,8 @@ from sqlalchemy.sql.selectable import TextualSelect
 
 from knowledge.tables import Document, Passage
 
+_K1: Final = 1.2
+_B: Final = 0.75
 _WORDS_MAX: Final = 100
 # Past this size a word in every fourth passage costs more time than it tells anything; the rarest
 # two of a question always count. Measured on sets of 1,000 to 5,000 passages: 0.1 nDCG where it
@@ -95,7 +97,8 @@ corpus AS (
 _SEARCH: Final = f"""
 WITH {_HIDDEN}, {_TERMS}, lexical AS (
     SELECT passage_no AS no, sum(
-        times * weight * idf * tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * n_lex / length))) AS bm25
+        times * weight * idf * tf * {_K1 + 1}
+        / (tf + {_K1} * ({1 - _B} + {_B} * n_lex / length))) AS bm25
     FROM corpus, terms
     JOIN postings ON postings.org_id = :org AND postings.lexeme = terms.lexeme
     WHERE df > 0 AND telling AND passage_no NOT IN (SELECT no FROM hidden)

@@ -214,6 +214,11 @@ class Passage(Base):
     lexemes: Mapped[str] = mapped_column(TSVECTOR)
     n_lex: Mapped[int]
 
+    @property
+    def read_text(self) -> str:
+        """What was read in the document, whatever a person wrote in its place."""
+        return self.text if self.original is None else self.original
+
     __table_args__ = (
         PrimaryKeyConstraint("org_id", "no"),
         UniqueConstraint("org_id", "id"),

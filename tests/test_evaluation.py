@@ -11,14 +11,14 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from chatbot import evaluation
 from chatbot.answering.extractive import ExtractiveModel
 from chatbot.answering.model import Model, ModelFailed, Usage
 from chatbot.answering.prompt import Prompt
 from chatbot.app import models_of
 from chatbot.database import Database
 from chatbot.errors import Invalid, NotFound
-from chatbot.evaluation import Wanted
+from chatbot.evaluation import command
+from chatbot.evaluation.command import Wanted
 from chatbot.orgs import sites
 from chatbot.orgs.tables import Org
 from chatbot.settings import Settings
@@ -88,7 +88,7 @@ async def run(
 ) -> tuple[list[dict[str, Any]], str]:
     """The lines of JSON that the command prints, and what it says meanwhile."""
     out, log = io.StringIO(), io.StringIO()
-    await evaluation.run(
+    await command.run(
         database,
         models_of(Settings(database_url=database.url)),
         model or ExtractiveModel(),
@@ -107,7 +107,7 @@ async def test_every_suite_gives_an_object_with_its_figures_and_peers(
     reports, said = await run(database, folders=(folder,))
 
     found = {report["suite"]: report for report in reports}
-    assert set(found) == set(evaluation.SUITES)
+    assert set(found) == set(command.SUITES)
     assert {report["data"] for report in reports} == {"shop"}
     retrieval, abstain = found["retrieval"], found["abstain"]
     assert retrieval["n"] == 4
@@ -232,7 +232,7 @@ async def test_what_an_evaluation_made_is_gone_whatever_happens(database: Databa
     during: list[str] = []
 
     async def break_off() -> None:
-        async with evaluation.throw_away(database):
+        async with command.throw_away(database):
             during.extend(org.slug for org in await sites.list_orgs(database))
             raise RuntimeError("power cut")
 
@@ -248,10 +248,10 @@ async def test_what_a_killed_evaluation_left_is_deleted_by_a_later_one(
 ) -> None:
     left = await sites.create_org(database, "Evaluation", slug="evaluation-1")
 
-    async with evaluation.throw_away(database):
+    async with command.throw_away(database):
         beside = {org.slug for org in await sites.list_orgs(database)}
-    monkeypatch.setattr(evaluation, "FORGOTTEN_AFTER", timedelta(seconds=-1))
-    async with evaluation.throw_away(database) as taken:
+    monkeypatch.setattr(command, "FORGOTTEN_AFTER", timedelta(seconds=-1))
+    async with command.throw_away(database) as taken:
         after = {org.id for org in await sites.list_orgs(database)}
 
     assert {"evaluation-1", "evaluation-2"} <= beside
@@ -270,7 +270,7 @@ async def test_what_cannot_be_done_is_said_with_a_code(database: Database, tmp_p
     with pytest.raises(NotFound, match="unknown_org"):
         await run(database, folders=(shop(tmp_path / "third"),), org="nobody")
     with pytest.raises(Invalid, match="too_many"):
-        await run(database, folders=(folder,) * (evaluation.FOLDERS_MAX + 1))
+        await run(database, folders=(folder,) * (command.FOLDERS_MAX + 1))
 
 
 def test_the_command_prints_tables_and_its_failures_are_one_line(

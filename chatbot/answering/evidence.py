@@ -11,9 +11,9 @@ from chatbot.answering import curated
 from chatbot.answering.curated import Curated
 from chatbot.answering.prompt import Excerpt
 from chatbot.conversations.wire import Confidence
-from knowledge import followups, wordings
+from knowledge import followups, search, wordings
 from knowledge.retrieve import Retriever
-from knowledge.search import Hit, SearchResult
+from knowledge.search import Hit, MatchedWord, SearchResult
 from knowledge.tables import PassageKind
 
 PASSAGES_MAX = 6
@@ -69,6 +69,36 @@ async def gather(
         found,
         await curate(retriever, org_id, asked, found.hits),
     )
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """What a question finds, and by which words of it: `query` is what was searched for in the
+    end.
+    """
+
+    query: str
+    found: SearchResult
+    words: dict[UUID, list[MatchedWord]]
+    curated: Curated | None
+
+
+async def tried(
+    retriever: Retriever,
+    org_id: UUID,
+    question: str,
+    *,
+    earlier: Sequence[str] = (),
+    labels: Sequence[str] | None = None,
+    limit: int = PASSAGES_MAX,
+) -> Tried:
+    """The same search as for an answer, explained."""
+    followed = await followups.find(
+        retriever, org_id, question, earlier, labels=labels, limit=limit
+    )
+    async with retriever.transactions(org_id) as db:
+        words = await search.matched_words(db, org_id, followed.query, followed.result)
+    served = await curate(retriever, org_id, question, followed.result.hits)
+    return Tried(followed.query, followed.result, words, served)
 
 
 async def curate(

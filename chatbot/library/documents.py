@@ -14,6 +14,7 @@ from litestar.params import (
     FromQuery,
     JSONBody,
     MultipartBody,
+    PathParameter,
     QueryParameter,
     SkipValidation,
 )
@@ -34,9 +35,10 @@ from knowledge.tables import DocumentKind
 
 FORM_OVERHEAD_BYTES = 65_536
 UPLOAD_BYTES_MAX = BODY_BYTES_MAX + FORM_OVERHEAD_BYTES
-ORD_MAX = 2**31 - 1
+INT4_MAX = 2**31 - 1
 
-AfterOrd = Annotated[int, QueryParameter(name="after", ge=-1, le=ORD_MAX)]
+Version = Annotated[int, PathParameter(ge=1, le=INT4_MAX)]
+AfterOrd = Annotated[int, QueryParameter(name="after", ge=-1, le=INT4_MAX)]
 Label = Annotated[str, msgspec.Meta(max_length=LABEL_CHARS_MAX)]
 Labels = Annotated[list[Label], msgspec.Meta(max_length=LABELS_MAX)]
 
@@ -145,7 +147,7 @@ async def list_documents(
     kind: FromQuery[DocumentKind | None] = None,
     after: FromQuery[UUID | None] = None,
 ) -> DocumentPage:
-    kinds = [kind] if kind is not None else [DocumentKind.FILE, DocumentKind.PAGE]
+    kinds = [kind] if kind is not None else index.LISTED_KINDS
     async with database.transaction(staff.org_id, actor=staff.actor) as db:
         rows = await index.documents(db, staff.org_id, kinds=kinds, after=after)
     full = len(rows) == index.PAGE_ROWS_MAX
@@ -216,11 +218,9 @@ async def restore_version(
     database: NamedDependency[Database],
     jobs: NamedDependency[Jobs],
     document_id: FromPath[UUID],
-    version: FromPath[int],
+    version: Version,
 ) -> DocumentView:
     require(staff, Role.OWNER, Role.ADMIN)
-    if version > ORD_MAX:
-        raise NotFound
     async with database.transaction(staff.org_id, actor=staff.actor) as db:
         return views.document(await ingest.restore(db, jobs, staff.org_id, document_id, version))
 
@@ -247,11 +247,11 @@ async def change_passage(
     data: JSONBody[PassageChange],
 ) -> PassageView:
     require(staff, Role.OWNER, Role.ADMIN)
-    wanted = rewording.Wanted(
+    edit = rewording.Edit(
         text=data.text,
         disabled=None if data.disabled is msgspec.UNSET else data.disabled,
     )
-    return views.passage(await rewording.change(database, models, staff, passage_id, wanted))
+    return views.passage(await rewording.change(database, models, staff, passage_id, edit))
 
 
 @get("/knowledge/documents/{document_id:uuid}/overrides", operation_id="list_overrides")

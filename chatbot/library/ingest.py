@@ -5,7 +5,7 @@ turns.
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import and_, exists, func, not_, or_, select, text
+from sqlalchemy import and_, func, not_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.database import Database
@@ -13,13 +13,22 @@ from chatbot.errors import ChatbotError, Conflict, Invalid, NotFound, TooLarge, 
 from chatbot.jobs import INGEST, Jobs
 from chatbot.library.upkeep import Upkeep
 from chatbot.settings import Limits
-from knowledge import index, versions
+from knowledge import claims, index, versions
 from knowledge.errors import KnowledgeError
 from knowledge.ingest import ingest_next
 from knowledge.models import Models
 from knowledge.tables import Document, DocumentKind, Status
 
-_WORKING = (Status.EXTRACTING, Status.INDEXING)
+_CONFLICTS = frozenset(
+    {
+        "faq_busy",
+        "faq_exists",
+        "no_way_back",
+        "not_restorable",
+        "override_in_use",
+        "passage_busy",
+    }
+)
 
 
 class Ingestion:
@@ -38,7 +47,7 @@ class Ingestion:
         if not worked:
             return
         async with self._database.transaction(org_id, actor="system") as db:
-            waits = await _waits(db, org_id)
+            waits = await claims.is_waiting(db, org_id)
             if waits:
                 await self._jobs.defer(db, INGEST, org_id)
         if not waits:
@@ -52,7 +61,7 @@ class Ingestion:
             org_ids: Sequence[UUID] = (await db.scalars(text("select lookup.orgs_list()"))).all()
         for org_id in org_ids:
             async with self._database.transaction(org_id, actor="system") as db:
-                if await _waits(db, org_id):
+                if await claims.is_waiting(db, org_id):
                     await self._jobs.defer(db, INGEST, org_id)
 
 
@@ -115,13 +124,7 @@ def as_ours(error: KnowledgeError) -> ChatbotError:
             return TooLarge(error.code, error.message)
         case "embedding_failed":
             return Unavailable(error.code, error.message)
-        case "override_in_use" | "not_restorable" | "passage_busy" | "no_way_back" | "faq_exists":
+        case code if code in _CONFLICTS:
             return Conflict(error.code, error.message)
         case _:
             return Invalid(error.code, error.message)
-
-
-async def _waits(db: AsyncSession, org_id: UUID) -> bool:
-    left_behind = Document.status.in_(_WORKING) & (Document.leased_until < func.clock_timestamp())
-    waiting = or_(Document.status == Status.QUEUED, left_behind)
-    return bool(await db.scalar(select(exists().where(Document.org_id == org_id, waiting))))

@@ -11,13 +11,14 @@ from litestar.params import JSONBody, SkipValidation
 
 from chatbot.answering import evidence
 from chatbot.answering.curated import Curated
+from chatbot.answering.evidence import Tried
 from chatbot.database import Database
 from chatbot.library.views import PassageView
 from chatbot.orgs import sites
 from chatbot.staff.login import Staff
-from knowledge import bands, followups, search
+from knowledge import bands
 from knowledge.retrieve import Retriever
-from knowledge.search import Hit, MatchedWord, SearchResult
+from knowledge.search import Hit, MatchedWord
 
 QUERY_CHARS_MAX = 1000
 HISTORY_TURNS_MAX = 10
@@ -108,28 +109,25 @@ async def search_knowledge(
     if data.site_id is not None:
         async with database.transaction(staff.org_id, actor=staff.actor) as db:
             labels = (await sites.get_site(db, staff.org_id, data.site_id)).labels
-    followed = await followups.find(
-        retriever, staff.org_id, data.query, data.history, labels=labels, limit=data.limit
+    tried = await evidence.tried(
+        retriever,
+        staff.org_id,
+        data.query,
+        earlier=data.history,
+        labels=labels,
+        limit=data.limit,
     )
-    found = followed.result
-    async with retriever.transactions(staff.org_id) as db:
-        words = await search.matched_words(db, staff.org_id, followed.query, found)
-    served = await evidence.curate(retriever, staff.org_id, data.query, found.hits)
-    return _reply(followed.query, found, words, served)
+    return _reply(tried)
 
 
 HANDLERS = [search_knowledge]
 
 
-def _reply(
-    query: str,
-    found: SearchResult,
-    words: dict[UUID, list[MatchedWord]],
-    served: Curated | None,
-) -> SearchReply:
+def _reply(tried: Tried) -> SearchReply:
+    found = tried.found
     best, scale = found.evidence, found.scale
     return SearchReply(
-        items=[_hit(hit, words.get(hit.passage.id, [])) for hit in found.hits],
+        items=[_hit(hit, tried.words.get(hit.passage.id, [])) for hit in found.hits],
         band=found.band.value,
         evidence=EvidenceView(
             coverage=best.coverage,
@@ -139,9 +137,9 @@ def _reply(
             partial_from=scale.partial_from,
             answered_from=scale.answered_from,
         ),
-        query=query,
+        query=tried.query,
         corrections=[Correction(said, meant) for said, meant in found.corrections.items()],
-        curated=_curated(served) if served is not None else None,
+        curated=_curated(tried.curated) if tried.curated is not None else None,
     )
 
 

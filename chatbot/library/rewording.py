@@ -15,7 +15,7 @@ from knowledge.tables import Document, Passage
 _TRIES_MAX = 3
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class Edit(msgspec.Struct, frozen=True):
     """UNSET text and None leave things as they are; text None puts back what was read."""
 
     text: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -23,7 +23,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 async def change(
-    database: Database, models: Models, staff: Staff, passage_id: UUID, wanted: Wanted
+    database: Database, models: Models, staff: Staff, passage_id: UUID, edit: Edit
 ) -> Passage:
     """The passage as it is now. KnowledgeError `not_found`, `bad_passage`, `embedding_failed` or
     `passage_busy`.
@@ -33,7 +33,7 @@ async def change(
             document, passage = await overrides.get_passage(db, staff.org_id, passage_id)
             chosen = await preferences.get(db, staff.org_id)
         seen = _state(passage)
-        decision = _decision(passage, wanted)
+        decision = _decision(passage, edit)
         embedder = models.named(chosen.model)
         [vector] = await embedder.embed([_searched(document, passage, decision)])
         async with database.transaction(staff.org_id, actor=staff.actor) as db:
@@ -57,16 +57,15 @@ def _state(passage: Passage) -> tuple[str, str | None, bool]:
     return passage.text, passage.original, passage.disabled
 
 
-def _decision(passage: Passage, wanted: Wanted) -> Decision:
+def _decision(passage: Passage, edit: Edit) -> Decision:
     text = passage.text if passage.original is not None else None
-    if wanted.text is not msgspec.UNSET:
-        text = wanted.text if wanted.text is None else overrides.checked_text(wanted.text)
-    read = passage.text if passage.original is None else passage.original
-    disabled = passage.disabled if wanted.disabled is None else wanted.disabled
+    if edit.text is not msgspec.UNSET:
+        text = edit.text if edit.text is None else overrides.checked_text(edit.text)
+    read = passage.read_text
+    disabled = passage.disabled if edit.disabled is None else edit.disabled
     return Decision(None if text == read else text, disabled)
 
 
 def _searched(document: Document, passage: Passage, decision: Decision) -> str:
-    read = passage.text if passage.original is None else passage.original
     title = index.searched_title(document)
-    return postings.searchable(title, passage.heading, decision.text or read)
+    return postings.searchable(title, passage.heading, decision.text or passage.read_text)

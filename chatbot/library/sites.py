@@ -60,8 +60,7 @@ async def change_site(
 ) -> SiteDetails:
     require(staff, Role.OWNER, Role.ADMIN)
     async with database.transaction(staff.org_id, actor=staff.actor) as db:
-        site = await sites.get_site(db, staff.org_id, site_id)
-        site.labels = audience.checked(data.labels)
+        site = await sites.label(db, staff.org_id, site_id, audience.checked(data.labels))
     return _details(site, settings)
 
 

@@ -102,6 +102,14 @@ async def get_site(db: AsyncSession, org_id: UUID, site_id: UUID) -> Site:
     return site
 
 
+async def label(db: AsyncSession, org_id: UUID, site_id: UUID, labels: list[str]) -> Site:
+    """Say from which labelled documents the site's visitors are answered too."""
+    site = await get_site(db, org_id, site_id)
+    site.labels = labels
+    await db.flush()
+    return site
+
+
 async def site_by_key(database: Database, key: str) -> Site:
     """The site behind a public key; NotFound for an unknown one."""
     if not (key.isascii() and key.isprintable()) or len(key) > KEY_CHARS_MAX:

@@ -1,7 +1,7 @@
-"""Documents of an evaluation on a shelf of their own, and the one place that searches them.
+"""Documents of an evaluation on a shelf of their own, and how the suites search them.
 
 Everything goes the way it goes in production: documents are read, split, embedded and shelved as
-an upload is, in an organisation that is deleted afterwards, and questions take `search.passages`.
+an upload is, in an organisation that is deleted afterwards, and questions take `followups.find`.
 A document stands where the best of its passages stands.
 """
 
@@ -122,7 +122,7 @@ class Shelf(msgspec.Struct, frozen=True):
     async def find(
         self, question: str, earlier: Sequence[str] = (), *, standalone: str | None = None
     ) -> Found:
-        """The only place where we search: as answering does, but deeper."""
+        """As answering searches, but deeper."""
         begun = time.perf_counter()
         followed = await followups.find(
             self.rig.retriever,

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot import evaluation
 from chatbot.database import Database
+from chatbot.evaluation import command
 from knowledge import bands, search
 from knowledge.bands import Band, Evidence, Scale
 from knowledge.embed import LocalEmbedder
@@ -81,7 +81,7 @@ async def rig(database: Database, tmp_path: Path) -> Rig:
         data,
         LocalEmbedder(),
         database.transaction,
-        organisations=lambda: evaluation.throw_away(database),
+        organisations=lambda: command.throw_away(database),
         say=[].append,
     )
 
@@ -347,7 +347,7 @@ async def test_a_question_that_goes_on_is_asked_each_way(
         folders.read(folder),
         LocalEmbedder(),
         database.transaction,
-        organisations=lambda: evaluation.throw_away(database),
+        organisations=lambda: command.throw_away(database),
         say=[].append,
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from chatbot.answering import evidence
 from chatbot.database import Database
 from chatbot.orgs.tables import Org
 from knowledge import audience, index, language, neardup, retrieve, typos
@@ -190,9 +191,9 @@ async def test_every_passage_tells_by_which_words_it_was_found(
     await shelves.put(database, alder, "prices.txt", PRICES)
     retriever = Retriever(database.transaction, Models(shelves.LOCAL))
 
-    found, words = await retriever.explained(alder.id, "What does a parcel to Norwya cost?")
+    tried = await evidence.tried(retriever, alder.id, "What does a parcel to Norwya cost?")
 
-    by_text = {hit.passage.text: words[hit.passage.id] for hit in found.hits}
+    by_text = {hit.passage.text: tried.words[hit.passage.id] for hit in tried.found.hits}
     assert [(each.lexeme, each.corrected_from) for each in by_text[SHIPPING]] == [
         ("norway", "norwya"),
         ("parcel", None),

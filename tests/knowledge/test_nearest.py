@@ -12,7 +12,7 @@ from chatbot.jobs import Jobs
 from chatbot.library.upkeep import Upkeep
 from chatbot.orgs import sites
 from chatbot.orgs.tables import Org
-from knowledge import index, nearest, preferences, search
+from knowledge import index, nearest, preferences, search, statement
 from knowledge.models import Models
 from tests.conftest import copy_of
 from tests.knowledge import shelves
@@ -96,13 +96,21 @@ async def test_the_plan_goes_through_the_index(
     async with apart.transaction(alder.id) as db:
         await search.go_through_the_index(db)
         await db.execute(text("set local enable_sort = off"))
-        plan = await db.scalars(
-            text(
-                "EXPLAIN SELECT passage_no FROM embeddings WHERE org_id = :o AND model = :m"
-                " ORDER BY CAST(vector AS halfvec(256)) <#> CAST(:v AS halfvec(256)) LIMIT 10"
-            ),
-            {"o": alder.id, "m": shelves.LOCAL.model, "v": str(vector.tolist())},
-        )
+        asked = {
+            "org": alder.id,
+            "model": shelves.LOCAL.model,
+            "vector": str(vector.tolist()),
+            "question": "owl",
+            "asked_in": "simple",
+            "said": [],
+            "meant": [],
+            "labels": None,
+            "share": 0.5,
+            "faq_share": 0.5,
+            "pool": 10,
+            "limit": 10,
+        }
+        plan = await db.scalars(text(f"EXPLAIN {statement.searching(256)}"), asked)
 
         assert "ix_nearest_" in "\n".join(plan)
 

@@ -170,7 +170,7 @@ async def test_a_change_that_another_person_made_meanwhile_is_not_undone(
 
     document = await shelves.fresh(database, alder, (await documents(database, alder))[0])
     changed = await rewording.change(
-        database, Models(Interrupted()), ana, warranty.id, rewording.Wanted(text="Ask us.")
+        database, Models(Interrupted()), ana, warranty.id, rewording.Edit(text="Ask us.")
     )
 
     assert (changed.text, changed.disabled) == ("Ask us.", True)

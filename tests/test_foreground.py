@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from chatbot import demo, reading
+from chatbot import demo, foreground
 from chatbot.database import Database
 from chatbot.orgs.tables import Org
 from chatbot.settings import Limits
@@ -29,8 +29,8 @@ async def test_a_website_is_read_indexed_and_read_again(
         site.pages["/care"] = Reply(page("Care", "Descale with citric acid."))
         site.pages["/broken"] = Reply(status=500)
         fetcher = Fetcher(Addresses([f"{SITE_HOST}/32"]), ports={site.port})
-        reader = reading.Reading(database, fetcher, Models(LocalEmbedder()), limits=Limits())
-        wanted = reading.wanted(url=f"{site.url}/", kind="site", depth=1, pages_max=10)
+        reader = foreground.Reading(database, fetcher, Models(LocalEmbedder()), limits=Limits())
+        wanted = foreground.wanted(url=f"{site.url}/", kind="site", depth=1, pages_max=10)
         out, log = io.StringIO(), io.StringIO()
         shown = {"out": Console(file=out), "log": Console(file=log, width=200)}
 
@@ -55,11 +55,14 @@ async def test_a_website_is_read_indexed_and_read_again(
 async def test_what_is_no_address_is_refused_before_anything_is_stored(
     database: Database, two_orgs: tuple[Org, Org]
 ) -> None:
-    reader = reading.Reading(database, Fetcher(), Models(LocalEmbedder()), limits=Limits())
+    reader = foreground.Reading(database, Fetcher(), Models(LocalEmbedder()), limits=Limits())
 
     with pytest.raises(KnowledgeError, match="bad_url"):
         await reader.read(
-            two_orgs[0].id, reading.wanted(url="file:///etc/passwd"), out=Console(), log=Console()
+            two_orgs[0].id,
+            foreground.wanted(url="file:///etc/passwd"),
+            out=Console(),
+            log=Console(),
         )
 
 

@@ -14,11 +14,11 @@ import msgspec
 from rich.console import Console
 from sqlalchemy import delete, text
 
-from chatbot import evaluation_answers, evaluation_tables
 from chatbot.answering.model import Model
 from chatbot.answering.writing import Writing
 from chatbot.database import Database, utc_now
 from chatbot.errors import Conflict, Invalid, NotFound
+from chatbot.evaluation import answers, tables
 from chatbot.orgs import sites
 from chatbot.orgs.tables import Org
 from knowledge import preferences
@@ -86,7 +86,7 @@ async def run(
         raise Invalid("too_many", f"At most {FOLDERS_MAX} folders at once.")
     try:
         data = [folders.read(folder) for folder in wanted.folders]
-        with evaluation_tables.telling(log) as say:
+        with tables.telling(log) as say:
             ground = await _ground(
                 Ground(database=database, models=models, model=model, say=say), wanted.org
             )
@@ -94,12 +94,12 @@ async def run(
             for each in data:
                 rigs.append(await _rig(ground, each))
                 async for report in _reports(ground, rigs[-1], wanted):
-                    evaluation_tables.show(report, out, as_json=wanted.as_json)
+                    tables.show(report, out, as_json=wanted.as_json)
             if wanted.calibrate:
                 fitted = await calibrate(ground, rigs, wanted.limit)
-                evaluation_tables.show_fit(fitted, out, as_json=wanted.as_json)
+                tables.show_fit(fitted, out, as_json=wanted.as_json)
             else:
-                evaluation_tables.show_weights(ground.calibration, log)
+                tables.show_weights(ground.calibration, log)
     except (DatasetError, KnowledgeError) as error:
         raise Invalid(error.code, error.message) from error
 
@@ -201,14 +201,14 @@ async def _on_all(ground: Ground, shelf: Shelf, wanted: Wanted) -> AsyncIterator
     """The suites that ask a base with all the documents."""
     if wanted.has(RETRIEVAL):
         report = await suites.retrieval(shelf, limit=wanted.limit)
-        sentences = await evaluation_answers.best_sentences(shelf, wanted.limit)
+        sentences = await answers.best_sentences(shelf, wanted.limit)
         yield msgspec.structs.replace(report, metrics=report.metrics | sentences)
     if wanted.has(FOLLOWUP):
-        reword = evaluation_answers.rewording(ground.model)
-        most = wanted.limit or (evaluation_answers.MODEL_QUESTIONS_MAX if reword else None)
+        reword = answers.rewording(ground.model)
+        most = wanted.limit or (answers.MODEL_QUESTIONS_MAX if reword else None)
         yield await suites.followup(shelf, reword=reword, limit=most)
     if wanted.has(ANSWERS):
         writing = Writing(shelf.rig.retriever, ground.model)
-        yield await evaluation_answers.answers(
+        yield await answers.answers(
             writing, shelf, limit=wanted.limit, calibration=ground.calibration
         )
