@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from knowledge import faqs
+from knowledge import faqs, locking
 from knowledge.errors import KnowledgeError
 from knowledge.faqcsv import Row
 from knowledge.faqs import Draft, Entry
@@ -121,6 +121,8 @@ async def _batch(
         shelved = await faqs.prepare(transactions, models, org_id, wanted) if wanted else []
         async with transactions(org_id) as db:
             await faqs.begin_writing(db, org_id)
+            changing = [step.kept.id for step in steps if step.kept is not None]
+            await locking.lock_all(db, org_id, changing)
             # Somebody may have written meanwhile: only what is still as it was is written.
             now, failed = await _steps(db, org_id, rows, room)
             if now != steps or (shelved and await faqs.is_outdated(db, org_id, shelved[0].model)):

@@ -132,7 +132,7 @@ async def save(
             document = await _to_change(db, org_id, draft.question, faq_id, most)
             document = await put(db, org_id, shelved, document)
             return _entry(document, draft)
-    raise KnowledgeError("model_switched")
+    raise KnowledgeError("faq_busy")
 
 
 async def prepare(

@@ -134,18 +134,23 @@ async def _find(
         return Followed(
             question, await retriever.find(org_id, question, labels=labels, limit=limit)
         )
-    async with retriever.transactions(org_id) as db:
-        said = await turn(db, org_id, question)
-    if standalone is not None and not said.is_nonsense:
+    reading = asyncio.create_task(_turn(retriever, org_id, question))
+    if standalone is not None and not (await reading).is_nonsense:
         found = await retriever.find(org_id, standalone, labels=labels, limit=limit)
         if found.band is not Band.UNKNOWN:
             return Followed(standalone, found)
-    alone, joined = await asyncio.gather(
+    said, alone, joined = await asyncio.gather(
+        reading,
         retriever.find(org_id, question, labels=labels, limit=max(limit, _POOL)),
         retriever.find(org_id, both, labels=labels, limit=limit),
     )
     chosen = choose(said, alone, joined)
     return Followed(question, alone) if chosen is None else Followed(both, chosen)
+
+
+async def _turn(retriever: Retriever, org_id: UUID, question: str) -> Turn:
+    async with retriever.transactions(org_id) as db:
+        return await turn(db, org_id, question)
 
 
 async def turn(db: AsyncSession, org_id: UUID, question: str) -> Turn:

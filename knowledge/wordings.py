@@ -1,11 +1,12 @@
 """How near a visitor's question comes to the ways in which questions with an answer are asked."""
 
+import unicodedata
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Boolean, Float, Row, Text, Uuid, column, text
+from sqlalchemy import Boolean, Float, Text, Uuid, column, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from knowledge import lexical
@@ -13,7 +14,19 @@ from knowledge.search import QUERY_CHARS_MAX, Hit
 from knowledge.tables import PassageKind
 
 _CANDIDATES_MAX: Final = 20
+_ENDS: Final = " ?!.。؟¿¡"
 
+_WORDINGS_MAX: Final = 200
+
+# Search shows a text once, and an answer is the text of all its wordings: here are the others.
+_ALL_WORDINGS: Final = text("""
+SELECT passages.id, passages.heading FROM passages
+JOIN documents ON documents.org_id = :org AND documents.id = passages.document_id
+    AND documents.live_version = passages.version
+WHERE passages.org_id = :org AND passages.document_id = ANY (CAST(:documents AS uuid[]))
+    AND passages.kind = 'faq' AND NOT passages.disabled
+ORDER BY passages.ord, passages.document_id
+""").columns(column("id", Uuid), column("heading", Text))
 _COMPARE: Final = text("""
 WITH corpus AS (
     SELECT greatest(coalesce(sum(passages), 0), 1) AS passages FROM knowledge_stats
@@ -62,8 +75,9 @@ class Wording(msgspec.Struct, frozen=True, kw_only=True):
     """A way to ask that was found, and the answer it stands for.
 
     `overlap` is how much of the idf of both, the question and this wording, is in words that they
-    share (0 to 1, the same in both directions); `cosine` is of their vectors; `exact` says that
-    they are the same words in the same order.
+    share (0 to 1, the same in both directions); `cosine` is of their vectors, 0 where search
+    did not show this wording; `exact` says that they are the same text but for case, spaces and
+    the punctuation at its ends.
     """
 
     document_id: UUID
@@ -80,40 +94,42 @@ class Wording(msgspec.Struct, frozen=True, kw_only=True):
 async def compare(
     db: AsyncSession, org_id: UUID, question: str, hits: Sequence[Hit]
 ) -> list[Wording]:
-    """The wordings among the hits, beside the question as the visitor typed it; no query is made
-    when there are none.
+    """The wordings of the answers among the hits, beside the question as the visitor typed it; no
+    query is made when there are none.
     """
-    found = [hit for hit in hits if hit.passage.kind == PassageKind.FAQ][:_CANDIDATES_MAX]
-    if not found:
+    hits = [hit for hit in hits if hit.passage.kind == PassageKind.FAQ][:_CANDIDATES_MAX]
+    if not hits:
         return []
-    folded = lexical.fold(question[:QUERY_CHARS_MAX])
-    wordings = {hit.passage.id: lexical.fold(hit.passage.heading or "") for hit in found}
-    rows = await db.execute(
-        _COMPARED,
-        {
-            "org": org_id,
-            "question": folded,
-            "ids": list(wordings),
-            "wordings": list(wordings.values()),
-        },
-    )
-    compared = {row.id: row for row in rows}
+    asked = plain(question)
+    cosines = {hit.passage.id: hit.vector for hit in hits}
+    documents = list({hit.passage.document_id for hit in hits})
+    others = await db.execute(_ALL_WORDINGS, {"org": org_id, "documents": documents})
+    every = {row.id: row.heading or "" for row in others}
+    # The same words first, then what was found, and of the rest as many as there is time for.
+    order = sorted(every, key=lambda each: (plain(every[each]) != asked, each not in cosines))
+    wordings = {each: every[each] for each in order[:_WORDINGS_MAX]}
+    given = {
+        "org": org_id,
+        "question": lexical.fold(question[:QUERY_CHARS_MAX]),
+        "ids": list(wordings),
+        "wordings": [lexical.fold(each) for each in wordings.values()],
+    }
     return [
-        _wording(hit, compared[hit.passage.id], exact=wordings[hit.passage.id] == folded)
-        for hit in found
-        if hit.passage.id in compared
+        Wording(
+            document_id=row.document_id,
+            passage_id=row.id,
+            question=row.question,
+            wording=wordings[row.id],
+            answer=row.answer,
+            word_for_word=row.word_for_word,
+            overlap=row.overlap,
+            cosine=cosines.get(row.id, 0.0),
+            exact=plain(wordings[row.id]) == asked,
+        )
+        for row in await db.execute(_COMPARED, given)
     ]
 
 
-def _wording(hit: Hit, row: Row[Any], *, exact: bool) -> Wording:
-    return Wording(
-        document_id=row.document_id,
-        passage_id=hit.passage.id,
-        question=row.question,
-        wording=hit.passage.heading or "",
-        answer=row.answer,
-        word_for_word=row.word_for_word,
-        overlap=row.overlap,
-        cosine=hit.vector,
-        exact=exact,
-    )
+def plain(said: str) -> str:
+    """A question with its symbols, which folding drops: C# is not C++."""
+    return " ".join(unicodedata.normalize("NFKC", said).casefold().split()).strip(_ENDS)

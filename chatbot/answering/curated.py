@@ -4,10 +4,11 @@ word. Pure.
 Two questions may share every telling word and ask for different things: “when was it founded” and
 “who founded it”, “can I return it” and “why can't I”. Stop words say which; search leaves them
 out. So here both must ask for the same (time, place, person, reason, amount), agree on negation,
-and have the same numbers, whatever their score is.
+and have the same numbers and symbols (C# is not C++, 5 € not 5 $), whatever their score is.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
@@ -63,7 +64,8 @@ _KINDS: Final = {word: kind for kind, words in _ASKED_FOR.items() for word in wo
 _AMOUNT: Final = re.compile(r"\b(?:how (?:much|many)|wie ?viele?)\b")
 _SPAN: Final = re.compile(r"\b(?:how (?:long|often)|wie (?:lange|oft))\b")
 _CONTRACTED: Final = re.compile(r"n['’]t\b", re.IGNORECASE)
-_NUMBER: Final = re.compile(r"\d+(?:\.\d+)*")
+_NUMBER: Final = re.compile(r"\d+(?:[.,:]\d+)*")
+_MARKS: Final = "#%&@*°§"
 
 
 def choose(question: str, found: Sequence[Wording], model: str) -> Curated | None:
@@ -100,10 +102,20 @@ def match(wording: Wording, bar: Bar) -> float:
     return min(0.999, (1 - bar.cosine) * wording.overlap + bar.cosine * cosine)
 
 
-def _asks_for(question: str) -> tuple[frozenset[str], frozenset[str]]:
-    """What kind of answer is wanted, and the numbers that are named."""
+def _asks_for(question: str) -> tuple[frozenset[str], ...]:
+    """What kind of answer is wanted, and the numbers and symbols that are named."""
     plain = lexical.fold(_CONTRACTED.sub(" not", question))
     kinds = {_KINDS[word] for word in plain.split() if word in _KINDS}
     kinds |= {"amount"} if _AMOUNT.search(plain) else set()
     kinds |= {"span"} if _SPAN.search(plain) else set()
-    return frozenset(kinds), frozenset(_NUMBER.findall(plain))
+    written = unicodedata.normalize("NFKC", question)
+    return frozenset(kinds), frozenset(_NUMBER.findall(written)), _symbols(written)
+
+
+def _symbols(written: str) -> frozenset[str]:
+    """Each run of symbols, so that + is not ++; of punctuation only what tells things apart."""
+    kept = (
+        each if each in _MARKS or unicodedata.category(each) in {"Sm", "Sc"} else " "
+        for each in written
+    )
+    return frozenset("".join(kept).split())

@@ -1,7 +1,7 @@
 """Websites on their way into the knowledge base: verbs for people, and the job that reads them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -20,6 +20,7 @@ from knowledge.web.fetch import Fetcher
 from knowledge.web.weberrors import WebError
 
 log = structlog.get_logger()
+REMOVED_AT_ONCE: Final = 20
 
 
 class Crawling:
@@ -91,9 +92,23 @@ async def run_now(db: AsyncSession, jobs: Jobs, org_id: UUID, crawl_id: UUID) ->
     return found
 
 
-async def remove(db: AsyncSession, org_id: UUID, crawl_id: UUID, *, keep_documents: bool) -> int:
+async def remove(
+    database: Database, org_id: UUID, crawl_id: UUID, *, actor: str, keep_documents: bool
+) -> int:
     """Delete a crawl, with its documents unless they are kept; how many went. KnowledgeError
     `not_found`.
+
+    Some documents a transaction, so that nobody waits long for the shelf. Whoever is stopped in the
+    middle leaves a crawl that rests, with the documents that are left, to be deleted again.
     """
-    found = await crawl.get(db, org_id, crawl_id, lock=True)
-    return await crawl.remove(db, found, keep_documents=keep_documents)
+    async with database.transaction(org_id, actor=actor) as db:
+        await crawl.stop(db, await crawl.get(db, org_id, crawl_id, lock=True))
+    gone, is_gone = 0, False
+    while not is_gone:
+        async with database.transaction(org_id, actor=actor) as db:
+            found = await crawl.get(db, org_id, crawl_id, lock=True)
+            some, is_gone = await crawl.remove(
+                db, found, keep_documents=keep_documents, at_once=REMOVED_AT_ONCE
+            )
+        gone += some
+    return gone

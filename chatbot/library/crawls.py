@@ -169,8 +169,9 @@ async def delete_crawl(
     keep_documents: FromQuery[bool] = False,
 ) -> CrawlRemoved:
     require(staff, Role.OWNER, Role.ADMIN)
-    async with database.transaction(staff.org_id, actor=staff.actor) as db:
-        gone = await crawling.remove(db, staff.org_id, crawl_id, keep_documents=keep_documents)
+    gone = await crawling.remove(
+        database, staff.org_id, crawl_id, actor=staff.actor, keep_documents=keep_documents
+    )
     return CrawlRemoved(gone)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import DateTime, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from knowledge import audience, index
+from knowledge import audience, index, locking
 from knowledge.tables import Document, new_id
 from knowledge.web.crawltables import Crawl, CrawlKind, CrawlPage, CrawlStatus, PageStatus, Schedule
 from knowledge.web.weberrors import WebError
@@ -170,21 +170,37 @@ async def run_now(db: AsyncSession, crawl: Crawl) -> Crawl:
     return crawl
 
 
-async def remove(db: AsyncSession, crawl: Crawl, *, keep_documents: bool = False) -> int:
+async def stop(db: AsyncSession, crawl: Crawl) -> None:
+    """Let no worker go on with it or begin it again, until a person asks for it."""
+    crawl.status, crawl.schedule = CrawlStatus.DONE, Schedule.NEVER
+    crawl.next_at = crawl.leased_until = None
+    crawl.updated_at = func.now()
+    await db.flush()
+
+
+async def remove(
+    db: AsyncSession, crawl: Crawl, *, keep_documents: bool = False, at_once: int = PAGES_MAX
+) -> tuple[int, bool]:
     """Delete a crawl and the documents made of its pages, except those that another crawl reads
-    too; how many documents went.
+    too: at most `at_once` of its pages. How many documents went, and whether the crawl did.
     """
     query = select(CrawlPage.document_id).where(
         CrawlPage.org_id == crawl.org_id,
         CrawlPage.crawl_id == crawl.id,
         CrawlPage.document_id.is_not(None),
     )
-    document_ids = [] if keep_documents else list(await db.scalars(query))
+    some = query.order_by(CrawlPage.document_id).limit(at_once)
+    made = [] if keep_documents else list(await db.scalars(some))
     gone = 0
-    for document_id in document_ids:
+    await locking.lock_all(db, crawl.org_id, made)
+    for document_id in made:
         gone += await forget(db, crawl.org_id, crawl.id, document_id)
+    pages = CrawlPage.org_id == crawl.org_id, CrawlPage.crawl_id == crawl.id
+    await db.execute(delete(CrawlPage).where(*pages, CrawlPage.document_id.in_(made)))
+    if not keep_documents and (await db.scalars(query.limit(1))).first() is not None:
+        return gone, False
     await db.execute(delete(Crawl).where(Crawl.org_id == crawl.org_id, Crawl.id == crawl.id))
-    return gone
+    return gone, True
 
 
 async def forget(db: AsyncSession, org_id: UUID, crawl_id: UUID, document_id: UUID | None) -> bool:
@@ -319,11 +335,16 @@ def _next_at(crawl: Crawl) -> Any:
 
 
 async def _label(db: AsyncSession, crawl: Crawl, labels: list[str]) -> None:
-    made = select(CrawlPage.document_id).where(
-        CrawlPage.org_id == crawl.org_id, CrawlPage.crawl_id == crawl.id
+    """Only documents that still have what this crawl gave them, and that no other crawl reads."""
+    read_by = select(CrawlPage.document_id).where(
+        CrawlPage.org_id == crawl.org_id, CrawlPage.document_id.is_not(None)
     )
+    made = list(await db.scalars(read_by.where(CrawlPage.crawl_id == crawl.id)))
+    elsewhere = read_by.where(CrawlPage.crawl_id != crawl.id)
+    await locking.lock_all(db, crawl.org_id, made)
     await db.execute(
         update(Document)
         .where(Document.org_id == crawl.org_id, Document.id.in_(made))
+        .where(Document.labels == crawl.labels, Document.id.not_in(elsewhere))
         .values(labels=labels)
     )

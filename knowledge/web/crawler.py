@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from knowledge import locking
 from knowledge.errors import KnowledgeError
 from knowledge.ingest import Transactions
 from knowledge.web import crawl, frontier, robots, visit
@@ -334,6 +335,8 @@ class _Turn:
         while True:
             async with self._holding() as db:
                 pages = await some(db, self.held)
+                made = [page.document_id for page in pages]
+                await locking.lock_all(db, self.held.org_id, made)
                 for page in pages:
                     await frontier.retire(db, self.held, page, code)
             if not pages:

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import DateTime, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from knowledge import index
+from knowledge import index, locking
 from knowledge.reading import filetype
 from knowledge.tables import Document, DocumentKind
 from knowledge.web import crawl, fetch, frontier, links, sitemaps
@@ -95,6 +95,8 @@ async def keep(
 ) -> None:
     """Put down what a visit gave, in this transaction. KnowledgeError for what is no document."""
     place = str(found.place)
+    addresses = {page.url, place}
+    await locking.lock_all(db, held.org_id, [page.document_id], pages=addresses)
     if place != page.url:
         await _lead_on(db, held, page, found)
         at_place = await frontier.find(db, held, place)
@@ -204,6 +206,8 @@ async def _document(
         others = Document.org_id == held.org_id, Document.kind != DocumentKind.FAQ
         if (await db.scalar(select(func.count()).where(*others)) or 0) >= documents_max:
             raise WebError("too_many_documents")
+    known = await index.lock_by_name(db, held.org_id, DocumentKind.PAGE, page.url)
+    is_new = known.version == 0
     return await index.add(
         db,
         held.org_id,
@@ -213,7 +217,7 @@ async def _document(
         url=page.url,
         kind=DocumentKind.PAGE,
         title=found.said.title,
-        labels=held.labels if page.document_id is None else None,  # people may change them
+        labels=held.labels if is_new else None,  # people, or another crawl, have their own
     )
 
 

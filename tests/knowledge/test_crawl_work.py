@@ -12,11 +12,15 @@ import pytest
 from sqlalchemy import func, text, update
 
 from chatbot.database import Database
+from chatbot.library import crawling
 from chatbot.orgs.tables import Org
+from knowledge import index, ingest
+from knowledge.models import Models
 from knowledge.web import crawl
 from knowledge.web.crawltables import Crawl, CrawlKind, Schedule
 from knowledge.web.weberrors import WebError
 from tests.knowledge.reader import Reader, reader_of, shop
+from tests.knowledge.shelves import LOCAL
 from tests.knowledge.website import (
     Reply,
     Website,
@@ -60,7 +64,7 @@ async def test_two_crawls_of_the_same_page_share_its_document(
     one = await reader.read(f"{site.url}/faq", kind=CrawlKind.PAGE)
 
     async with reader.database.transaction(reader.org_id) as db:
-        gone = await crawl.remove(db, await crawl.get(db, reader.org_id, whole.id))
+        gone, _ = await crawl.remove(db, await crawl.get(db, reader.org_id, whole.id))
     left = set(await reader.documents())
     async with reader.database.transaction(reader.org_id) as db:
         await crawl.remove(db, await crawl.get(db, reader.org_id, one.id))
@@ -321,3 +325,81 @@ async def test_an_address_is_crawled_once_for_each_kind(reader: Reader, site: We
     with pytest.raises(WebError, match="crawl_exists"):
         await reader.add(f"{site.url}/?utm_source=newsletter#top")
     await reader.add(f"{site.url}/", kind=CrawlKind.PAGE)
+
+
+async def test_two_crawls_of_the_same_page_keep_its_labels(reader: Reader, site: Website) -> None:
+    shop(site)
+    staff = await reader.read(f"{site.url}/", labels=["staff"])
+    public = await reader.read(f"{site.url}/faq", kind=CrawlKind.PAGE)
+
+    async with reader.database.transaction(reader.org_id) as db:
+        await crawl.change(db, await crawl.get(db, reader.org_id, public.id), {"labels": ["b"]})
+        await crawl.change(db, await crawl.get(db, reader.org_id, staff.id), {"labels": ["c"]})
+
+    found = await reader.documents()
+    assert {path: each.labels for path, each in found.items()} == {
+        "/": ["c"],
+        "/returns": ["c"],
+        "/shipping": ["c"],
+        "/faq": ["staff"],
+    }
+
+
+async def test_labels_set_by_hand_outlive_those_of_the_crawl(reader: Reader, site: Website) -> None:
+    shop(site)
+    done = await reader.read(f"{site.url}/", labels=["staff"])
+    by_hand = (await reader.documents())["/faq"]
+    async with reader.database.transaction(reader.org_id) as db:
+        await index.label(db, reader.org_id, by_hand.id, ["board"])
+
+    async with reader.database.transaction(reader.org_id) as db:
+        await crawl.change(db, await crawl.get(db, reader.org_id, done.id), {"labels": []})
+
+    found = await reader.documents()
+    assert (found["/faq"].labels, found["/returns"].labels) == (["board"], [])
+
+
+async def test_removing_a_crawl_waits_for_its_documents_before_the_shelf(
+    reader: Reader, site: Website
+) -> None:
+    shop(site)
+    done = await reader.read(f"{site.url}/")
+    while await ingest.ingest_next(reader.database.transaction, Models(LOCAL), reader.org_id):
+        pass
+    last = max(each.id for each in (await reader.documents()).values())
+    shelf = text("select pg_advisory_xact_lock(hashtextextended('shelf:' || :o, 0))")
+
+    async def remove() -> tuple[int, bool]:
+        async with reader.database.transaction(reader.org_id) as db:
+            return await crawl.remove(db, await crawl.get(db, reader.org_id, done.id))
+
+    async with reader.database.transaction(reader.org_id) as db:
+        await index.lock(db, reader.org_id, last)
+        removing = asyncio.create_task(remove())
+        await asyncio.sleep(0.5)
+        # As a worker does that is about to shelve the document it holds.
+        await db.execute(shelf, {"o": str(reader.org_id)})
+
+    assert await removing == (4, True)
+
+
+async def test_a_crawl_is_removed_some_documents_at_a_time(
+    reader: Reader, site: Website, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop(site)
+    done = await reader.read(f"{site.url}/", schedule=Schedule.DAILY)
+    monkeypatch.setattr(crawling, "REMOVED_AT_ONCE", 3)
+    async with reader.database.transaction(reader.org_id) as db:
+        found = await crawl.get(db, reader.org_id, done.id)
+        await crawl.stop(db, found)
+        first = await crawl.remove(db, found, at_once=2)
+    left = await reader.documents()
+    resting = await reader.get(done.id)
+
+    gone = await crawling.remove(
+        reader.database, reader.org_id, done.id, actor="system", keep_documents=False
+    )
+
+    assert (first, len(left), resting.next_at) == ((2, False), 2, None)
+    assert gone == 2
+    assert not await reader.documents()

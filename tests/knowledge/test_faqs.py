@@ -13,7 +13,7 @@ from chatbot.answering import curated
 from chatbot.answering.curated import Curated
 from chatbot.database import Database, new_id
 from chatbot.orgs.tables import Org
-from knowledge import faqs, preferences, reembed, search, wordings
+from knowledge import faqcsv, faqimport, faqs, preferences, reembed, search, wordings
 from knowledge.embed import LocalEmbedder, Vectors
 from knowledge.errors import KnowledgeError
 from knowledge.faqs import Draft, Entry
@@ -437,3 +437,60 @@ async def test_an_answer_that_is_not_word_for_word_is_only_found(
 
     assert await served(database, alder, "Is it red?") is None
     assert (await find(database, alder, "Is it red?")).hits[0].passage.text == "Scarlet."
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked"),
+    [
+        ("Do you support C#?", "Do you support C++?"),
+        ("Is 5 $ enough?", "Is 5 € enough?"),
+        ("Do you ship parcels >5 kg?", "Do you ship parcels <5 kg?"),
+        ("Does it cost 1,5 €?", "Does it cost 15 €?"),
+    ],
+)
+async def test_another_symbol_or_number_is_another_question(
+    database: Database, two_orgs: tuple[Org, Org], kept: str, asked: str
+) -> None:
+    await save(database, two_orgs[0], Draft(question=kept, answer="Yes, we do."))
+
+    other = await served(database, two_orgs[0], asked)
+    same = await served(database, two_orgs[0], kept.upper().rstrip("?"))
+
+    assert other is None
+    assert same is not None
+
+
+async def test_every_wording_of_an_answer_is_compared(
+    database: Database, two_orgs: tuple[Org, Org]
+) -> None:
+    variants = ("parking", "Is there parking for disabled guests?", "parking lot parking garage")
+    draft = Draft(question="Is there parking?", answer="Yes, behind it.", variants=variants)
+    await save(database, two_orgs[0], draft)
+
+    [shown] = (await find(database, two_orgs[0], "parking lot parking garage")).hits
+    async with database.transaction(two_orgs[0].id) as db:
+        near = await wordings.compare(db, two_orgs[0].id, draft.question, [shown])
+
+    assert {each.wording for each in near} == {draft.question, *variants}
+    assert curated.choose(draft.question, near, EMBEDDER.model) is not None
+
+
+async def test_an_import_waits_for_its_questions_before_the_shelf(
+    database: Database, two_orgs: tuple[Org, Org]
+) -> None:
+    alder, _ = two_orgs
+    drafts = [Draft(question=f"Question {at}?", answer="Yes.") for at in range(3)]
+    last = [await save(database, alder, draft) for draft in drafts][-1]
+    table = b"question,answer\n" + b"".join(b"Question %d?,No.\n" % at for at in range(3))
+    shelf = text("select pg_advisory_xact_lock(hashtextextended('shelf:' || :o, 0))")
+
+    async with database.transaction(alder.id) as db:
+        await faqs.lock(db, alder.id, last.id)
+        importing = asyncio.create_task(
+            faqimport.take_in(database.transaction, MODELS, alder.id, faqcsv.read(table))
+        )
+        await asyncio.sleep(0.5)
+        # As a worker does that is about to shelve the document it holds.
+        await db.execute(shelf, {"o": str(alder.id)})
+
+    assert (await importing).changed == 3
