@@ -99,6 +99,16 @@ _COMMON_WORDS: Final = {
         "ir kad yra iš su į tai kaip bet ne nuo apie buvo dėl arba po jis ar prie būti jų"
     ),
 }
+# Words of asking that Postgres does not count among the stop words of their language.
+_FILLER_WORDS: Final = (
+    "much many please could would may might shall must tell know want wanna get got let need us "
+    "anybody anyone somebody someone maybe also really actually "
+    "bitte gerne viel viele möchte könnte könnten würde würden gibt etwa eigentlich "
+    "combien puis peux peut pouvez voudrais veux plaît "
+    "cuánto cuántos cuánta cuántas puedo puede quiero quisiera favor "
+    "quanto quanti posso vorrei favore"
+)
+_FILLERS: Final = frozenset(_FILLER_WORDS.split())
 _BY_WORD: Final = {
     word: [cfg for cfg, others in _COMMON_WORDS.items() if word in others.split()]
     for words in _COMMON_WORDS.values()
@@ -117,6 +127,14 @@ def detect(text: str, otherwise: str = SIMPLE) -> str:
     if not words:
         return SIMPLE
     return _by_script(sample) or _by_common_words(words, otherwise) or otherwise
+
+
+def without_fillers(folded: str) -> str:
+    """A folded question without the words that only make it one: rare in documents, they would
+    outweigh what it is about. All of them when nothing else is said.
+    """
+    words = folded.split()
+    return " ".join(word for word in words if word not in _FILLERS) or folded
 
 
 def among(text: str, alone: str, others: str) -> str:

@@ -19,6 +19,7 @@ from knowledge import index, postings, tokens
 from knowledge.embed import Vectors
 from knowledge.errors import KnowledgeError
 from knowledge.reading.split import TOKENS_MAX, Piece
+from knowledge.reading.tokenestimate import estimate
 from knowledge.tables import Document, Passage, PassageKind, PassageOverride
 
 TEXT_CHARS_MAX: Final = 4_000
@@ -166,7 +167,7 @@ def _decided(piece: Piece, decision: Decision | None) -> Piece:
         piece,
         text=decision.text,
         original=piece.text,
-        tokens=tokens.count(decision.text),
+        tokens=estimate(decision.text),
         disabled=decision.disabled,
     )
 
@@ -214,7 +215,7 @@ async def _change(
         await postings.hide(db, passage)
     passage.text = read if decision.text is None else decision.text
     passage.original = None if decision.text is None else read
-    passage.tokens = tokens.count(passage.text)
+    passage.tokens = estimate(passage.text)
     passage.disabled = decision.disabled
     await db.flush()
     if not decision.disabled:

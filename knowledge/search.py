@@ -197,7 +197,7 @@ def _parameters(
     faq_share = fitted.faq_share if fitted else VECTOR_SHARE_FAQ
     return {
         "org": org_id,
-        "question": folded,
+        "question": language.without_fillers(folded),
         "asked_in": language.detect(folded),
         "said": [],
         "meant": [],

@@ -19,6 +19,7 @@ from chatbot.answering.turns import Asked, Outcome
 from chatbot.conversations.wire import Confidence
 from knowledge.errors import KnowledgeError
 from knowledge.retrieve import Retriever
+from knowledge.tables import PassageKind
 
 log = structlog.get_logger()
 
@@ -89,7 +90,7 @@ class Writing:
             for piece in _as_it_stands(found, found.curated, draft):
                 yield piece
             return
-        draft.confidence = found.band
+        draft.confidence = self._confidence(found)
         draft.citations = Citations(found.excerpts)
         prompt = Prompt(
             question=asked.question,
@@ -103,6 +104,14 @@ class Writing:
             if written >= ANSWER_CHARS_MAX:
                 draft.error_code = "answer_too_long"
                 return
+
+    def _confidence(self, found: Evidence) -> Confidence:
+        """How sure the answer may sound: what somebody wrote as the answer to another question may
+        begin with a “yes” that was not meant for this one, and the quoting model cannot tell.
+        """
+        quotes = self._model.name == self._spare.name
+        best_is_faq = found.found.hits[0].passage.kind == PassageKind.FAQ
+        return "partial" if quotes and best_is_faq else found.band
 
     async def _evidence(self, asked: Asked, draft: Draft) -> Evidence | None:
         """None when the documents cannot be searched: an honest wait, not a guess."""

@@ -17,6 +17,7 @@ PARTS_MAX: Final = 1_000
 ATTACHMENTS_NAMED_MAX: Final = 50
 _FIELDS: Final = ("From", "To", "Date")
 _FIELD_CHARS_MAX: Final = 500
+_ADDRESS: Final = re.compile(r"\s*<?[^\s<>,;]+@[^\s<>,;]+>?")
 _BOUNDARY: Final = re.compile(rb"boundary\s*=\s*\"?([^\";\r\n]{1,200})", re.IGNORECASE)
 # What the standard library raises for a field or body that is not as it should be.
 _BAD_FIELD: Final = (MessageError, ValueError, LookupError, TypeError, AttributeError)
@@ -40,7 +41,8 @@ def _blocks(message: EmailMessage) -> Iterator[Block]:
     if subject := _field(message, "Subject"):
         yield Block(BlockKind.HEADING, subject, level=1)
     for name in _FIELDS:
-        if value := _field(message, name):
+        # Whoever wrote it is not to be found by visitors who read a quote.
+        if value := _ADDRESS.sub("", _field(message, name)).strip(" ,;"):
             yield Block(BlockKind.PARAGRAPH, f"{name}: {value}")
     if attached := [name for name in _attached(message) if name]:
         names = ", ".join(attached[:ATTACHMENTS_NAMED_MAX])

@@ -62,3 +62,9 @@ def test_clipped_text_begins_like_the_text_and_fits(text: str, tokens_max: int):
 
     assert text.startswith(clipped)
     assert tokens.count(clipped) <= max(tokens_max, 0)
+
+
+def test_words_of_asking_are_left_out_unless_nothing_else_is_said():
+    assert language.without_fillers("how much does flange 37 cost") == "how does flange 37 cost"
+    assert language.without_fillers("how many please") == "how"
+    assert language.without_fillers("much please") == "much please"

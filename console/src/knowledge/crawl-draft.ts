@@ -129,7 +129,10 @@ function absolute(url: string): string {
 
 function isAddress(url: string): boolean {
   if (url.length > URL_CHARS_MAX || !/^https?:\/\//i.test(url)) return false;
-  return URL.canParse(url) && new URL(url).hostname.includes(".");
+  if (!URL.canParse(url)) return false;
+  // Whether this machine's own addresses may be read (in the demo they may) the service decides.
+  const { hostname, port } = new URL(url);
+  return hostname.includes(".") || (hostname === "localhost" && port !== "");
 }
 
 function isWhole(typed: string, least: number, most: number): boolean {

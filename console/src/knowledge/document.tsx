@@ -40,7 +40,8 @@ type DocumentRowProps = { document: Document; now: number; onAct: (act: Document
 export function DocumentRow({ document, now, onAct }: DocumentRowProps) {
   const Icon = ICONS[document.kind];
   return (
-    <li className="border-b border-line px-4 py-3 last:border-b-0">
+    // What is for screen readers only is placed against its row, not against the page.
+    <li className="relative border-b border-line px-4 py-3 last:border-b-0">
       <div className="flex items-start gap-3">
         <Icon size={20} strokeWidth={1.5} className="mt-0.5 shrink-0 text-soft" aria-hidden />
         <div className="min-w-0 flex-1">

@@ -5,7 +5,7 @@ export const FILE_BYTES_MAX = 20_000_000;
 
 /** What the file chooser offers; the server goes by what is in a file. */
 export const ENDINGS =
-  ".pdf,.docx,.pptx,.xlsx,.odt,.odp,.ods,.epub,.html,.htm,.md,.markdown,.csv,.tsv,.txt,.json,.eml";
+  ".pdf,.docx,.pptx,.xlsx,.odt,.odp,.ods,.epub,.html,.htm,.md,.markdown,.csv,.tsv,.txt,.json,.jsonl,.eml";
 
 export const FORMATS =
   "PDF, DOCX, PPTX, XLSX, ODT, EPUB, HTML, Markdown, CSV, TSV, JSON, e-mail (.eml) or plain text";
