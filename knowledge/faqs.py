@@ -78,7 +78,7 @@ class Shelved(msgspec.Struct, frozen=True):
 def checked(draft: Draft) -> Draft:
     """The draft with its spaces tidied and no wording twice.
 
-    KnowledgeError `bad_question`, `bad_variants`, `bad_answer`, `bad_url` or `bad_labels`.
+    KnowledgeError `bad_question`, `bad_variants`, `bad_answer`, `bad_faq_url` or `bad_labels`.
     """
     question, answer = " ".join(draft.question.split()), draft.answer.strip()
     if not _is_wording(question):

@@ -15,7 +15,6 @@ DEPTH_MAX: Final = 50
 VALUES_MAX: Final = 1_000_000
 _COLUMNS_MAX: Final = 200
 _LEVEL_MAX: Final = 9
-_TITLE_CHARS_MAX: Final = 120
 
 
 def read(body: bytes) -> Parsed:
