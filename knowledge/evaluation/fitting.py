@@ -172,7 +172,7 @@ def held_out(sets: Sequence[Ranked], default: int) -> float:
     """The mean over the folders, each question at the share that the other parts chose."""
     sums = [0.0 for _ in sets]
     for part in range(FOLDS):
-        others = [Ranked(each.values[each.parts != part], each.parts) for each in sets]
+        others = [_without(each, part) for each in sets]
         others = [each for each in others if len(each.values)]
         chosen = best(others, default) if others else default
         for at, each in enumerate(sets):
@@ -180,6 +180,11 @@ def held_out(sets: Sequence[Ranked], default: int) -> float:
     return float(
         np.mean([total / len(each.values) for total, each in zip(sums, sets, strict=True)])
     )
+
+
+def _without(ranked: Ranked, part: int) -> Ranked:
+    kept = ranked.parts != part
+    return Ranked(ranked.values[kept], ranked.parts[kept])
 
 
 def fit_scale(tried: Sequence[Tried], start: Scale) -> tuple[Scale, list[Change], list[str]]:
