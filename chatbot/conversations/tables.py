@@ -10,11 +10,12 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKeyConstraint,
     Index,
+    SmallInteger,
     Text,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatbot.database import Base, new_id, utc_now
@@ -33,7 +34,10 @@ class Visibility(StrEnum):
 
 
 class Conversation(Base):
-    """A talk with one visitor. Its row is the lock under which messages get `seq` and `rev`."""
+    """A talk with one visitor. Its row is the lock under which messages get `seq` and `rev`.
+
+    Messages after `episode_seq` belong to the current episode.
+    """
 
     __tablename__ = "conversations"
     __table_args__ = (
@@ -61,11 +65,34 @@ class Conversation(Base):
     client_id: Mapped[str | None] = mapped_column(Text)
     seq: Mapped[int] = mapped_column(BigInteger, default=0)
     rev: Mapped[int] = mapped_column(BigInteger, default=0)
+    episode: Mapped[int] = mapped_column(default=1)
+    episode_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     closed_at: Mapped[datetime | None]
     closed_by_id: Mapped[UUID | None]
     last_message_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Episode(Base):
+    """An ended part of a conversation, and what it was about."""
+
+    __tablename__ = "episodes"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["org_id", "conversation_id"],
+            ["conversations.org_id", "conversations.id"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    conversation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    first_seq: Mapped[int] = mapped_column(BigInteger)
+    last_seq: Mapped[int] = mapped_column(BigInteger)
+    summary: Mapped[str] = mapped_column(Text)
+    ended_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class Message(Base):
@@ -86,6 +113,13 @@ class Message(Base):
         ),
         CheckConstraint("visibility in ('public', 'internal')", name="visibility"),
         CheckConstraint("(visibility = 'public') = (seq is not null)", name="public_has_seq"),
+        CheckConstraint("feedback_value in (1, -1)", name="feedback"),
+        Index(
+            "ix_messages_feedback",
+            "org_id",
+            "feedback_at",
+            postgresql_where=text("feedback_value is not null"),
+        ),
     )
 
     org_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -105,6 +139,12 @@ class Message(Base):
     sources: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
     confidence: Mapped[str | None] = mapped_column(Text)
     page_url: Mapped[str | None] = mapped_column(Text)
+    feedback_value: Mapped[int | None] = mapped_column(SmallInteger)
+    feedback_reason: Mapped[str | None] = mapped_column(Text)
+    feedback_at: Mapped[datetime | None]
+    review: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    suggestions: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    corrects: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -144,3 +184,4 @@ class Handoff(Base):
     taken_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None] = mapped_column(Text)
+    episode: Mapped[int] = mapped_column(default=1)

@@ -36,7 +36,26 @@ class Source(msgspec.Struct, frozen=True):
     version: int | None = None
 
 
+class Feedback(msgspec.Struct, frozen=True):
+    """What the visitor thought of an answer: thumbs up (1) or down (-1), and why."""
+
+    value: Literal[1, -1]
+    reason: str | None
+
+
+class Review(msgspec.Struct, frozen=True):
+    """A colleague looked at the answer afterwards."""
+
+    kind: Literal["checked", "corrected"]
+    by: str
+    at: datetime
+
+
 class Message(msgspec.Struct, frozen=True):
+    """`suggestions` are questions to ask next; `corrects` names the earlier answer that a notice
+    corrects.
+    """
+
     id: UUID
     conversation_id: UUID
     seq: int | None
@@ -52,6 +71,10 @@ class Message(msgspec.Struct, frozen=True):
     sources: list[Source]
     confidence: Confidence | None
     page_url: str | None
+    feedback: Feedback | None
+    review: Review | None
+    suggestions: list[str]
+    corrects: UUID | None
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -170,7 +193,17 @@ def message(row: MessageRow) -> Message:
         sources=msgspec.convert(row.sources, list[Source]),
         confidence=msgspec.convert(row.confidence, Confidence | None),
         page_url=row.page_url,
+        feedback=_feedback(row),
+        review=msgspec.convert(row.review, Review | None),
+        suggestions=list(row.suggestions),
+        corrects=row.corrects,
     )
+
+
+def _feedback(row: MessageRow) -> Feedback | None:
+    if row.feedback_value is None:
+        return None
+    return Feedback(1 if row.feedback_value > 0 else -1, row.feedback_reason)
 
 
 def visitor_handoff(handoff: Handoff | None, names: dict[UUID, str]) -> VisitorHandoff | None:
