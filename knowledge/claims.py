@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, DateTime, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from knowledge import index, overrides, postings, preferences
@@ -21,14 +21,20 @@ from knowledge.embed import Vectors
 from knowledge.errors import MESSAGES
 from knowledge.overrides import Decisions
 from knowledge.reading.split import Piece
-from knowledge.tables import Document, DocumentFile, DocumentKind, DocumentVersion, Status
+from knowledge.tables import (
+    CLOCK,
+    Document,
+    DocumentFile,
+    DocumentKind,
+    DocumentVersion,
+    Status,
+)
 
 LEASE_S: Final = 180
 ATTEMPTS_MAX: Final = 3
 PART_BYTES: Final = 512 * 1024
 _WORKING: Final = (Status.EXTRACTING, Status.INDEXING)
-_CLOCK: Final = func.clock_timestamp(type_=DateTime(timezone=True))
-_LEASE: Final = _CLOCK + timedelta(seconds=LEASE_S)
+_LEASE: Final = CLOCK + timedelta(seconds=LEASE_S)
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,14 +204,14 @@ async def release(db: AsyncSession, claim: Claim, *, counted: bool = False) -> b
 
 def _waiting(org_id: UUID) -> tuple[ColumnElement[bool], ...]:
     """Queued, or left behind by a worker that died."""
-    left_behind = Document.status.in_(_WORKING) & (Document.leased_until < _CLOCK)
+    left_behind = Document.status.in_(_WORKING) & (Document.leased_until < CLOCK)
     return Document.org_id == org_id, or_(Document.status == Status.QUEUED, left_behind)
 
 
 async def _lease(db: AsyncSession, document: Document) -> Claim:
     document.status, document.progress = Status.EXTRACTING, 0.0
     document.attempts += 1
-    document.started_at = _CLOCK
+    document.started_at = CLOCK
     document.leased_until = _LEASE
     document.updated_at = func.now()
     await db.flush()

@@ -42,8 +42,8 @@ class Embedder(Protocol):
         ...
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        """One row a text, of length one or zero. KnowledgeError `embedding_failed` when none can
-        be had.
+        """One row a text, however many there are, of length one or zero. KnowledgeError
+        `embedding_failed` when none can be had.
         """
         ...
 

@@ -9,6 +9,11 @@ NAME_CHARS_MAX: Final = 200
 URL_CHARS_MAX: Final = 2_000
 LABELS_MAX: Final = 20
 LABEL_CHARS_MAX: Final = 40
+PASSAGE_CHARS_MAX: Final = 4_000  # of one that a person wrote anew
+OVERRIDES_MAX: Final = 2_000
+QUESTION_CHARS_MAX: Final = 500
+VARIANTS_MAX: Final = 50
+ANSWER_CHARS_MAX: Final = 4_000
 
 MESSAGES: Final = {
     "not_found": "There is no such document.",
@@ -18,12 +23,12 @@ MESSAGES: Final = {
         f"most {LABELS_MAX} of them."
     ),
     "bad_passage": (
-        "A passage has at least one letter or digit and at most 4,000 characters. Switch it off "
-        "instead of emptying it."
+        f"A passage has at least one letter or digit and at most {PASSAGE_CHARS_MAX:,} characters. "
+        "Switch it off instead of emptying it."
     ),
     "too_many_overrides": (
-        "This document has 2,000 changed passages already. Change the document itself and upload "
-        "it again."
+        f"This document has {OVERRIDES_MAX:,} changed passages already. Change the document itself "
+        "and upload it again."
     ),
     "override_in_use": (
         "A passage of the document still obeys this change. Put the passage back instead."
@@ -45,6 +50,7 @@ MESSAGES: Final = {
         "The content of the file is not what its name says. Open it in its program and save it in "
         "the format you want, then upload it again."
     ),
+    "too_many_documents": "There are as many documents as allowed. Delete some first.",
     "encrypted": (
         "The file is protected with a password. Save a copy without the password and upload that."
     ),
@@ -71,12 +77,14 @@ MESSAGES: Final = {
         "The work on this document was interrupted several times. Try it again; if it happens "
         "again, split the document."
     ),
-    "bad_question": "A question has at least one letter or digit and at most 500 characters.",
-    "bad_variants": (
-        "There are at most 50 other ways to ask a question, each of at most 500 characters with a "
-        "letter or digit."
+    "bad_question": (
+        f"A question has at least one letter or digit and at most {QUESTION_CHARS_MAX} characters."
     ),
-    "bad_answer": "An answer has 1 to 4,000 characters.",
+    "bad_variants": (
+        f"There are at most {VARIANTS_MAX} other ways to ask a question, each of at most "
+        f"{QUESTION_CHARS_MAX} characters with a letter or digit."
+    ),
+    "bad_answer": f"An answer has 1 to {ANSWER_CHARS_MAX:,} characters.",
     "bad_faq_url": "The address of an answer begins with http:// or https:// and has no spaces.",
     "bad_switch": "This is neither yes nor no. Write yes, no, or leave it empty.",
     "faq_exists": "There is an answer to this question already. Change that one instead.",

@@ -38,6 +38,15 @@ _NAMES: Final = {
     "word_for_word": "wordforword verbatim literal wörtlich woertlich",
     "enabled": "enabled active published aktiv aktiviert actif activo",
 }
+# Which column a question that cannot be kept failed for; a switch is known while it is read.
+_FAULTY: Final = {
+    "bad_question": "question",
+    "bad_answer": "answer",
+    "bad_variants": "variants",
+    "bad_faq_url": "url",
+    "bad_labels": "labels",
+}
+_NAME_CHARS_SHOWN: Final = 40
 _ROLES: Final = {name: role for role, names in _NAMES.items() for name in names.split()}
 _YES: Final = frozenset("yes y true t 1 x on ja j wahr oui vrai si sí sì sim".split())  # noqa: SIM905
 _NO: Final = frozenset("no n false f 0 - off nein falsch non faux não nao nee".split())  # noqa: SIM905
@@ -48,6 +57,7 @@ _NUMBERED: Final = re.compile(r"(?<=\D)\d{1,2}$")
 _LABELS_PARTED: Final = re.compile(r"[|\n,;]")
 
 Known = Mapping[str, str | tuple[str, ...] | bool | None]
+_Column = tuple[str | None, str]  # what it is, and how the file calls it
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +89,7 @@ def read(body: bytes) -> list[Row]:
     if len(body) > BODY_BYTES_MAX:
         raise KnowledgeError("too_large", f"The file has at most {BODY_BYTES_MAX // 2**20} MB.")
     content = decoding.decode(body)
-    delimiter, roles = _columns(content)
+    delimiter, columns = _columns(content)
     rows: list[Row] = []
     first: dict[str, int] = {}
     for number, cells in _records(content, delimiter):
@@ -89,7 +99,7 @@ def read(body: bytes) -> list[Row]:
             raise KnowledgeError(
                 "too_many_rows", f"A file has at most {ROWS_MAX:,} rows. Split it."
             )
-        rows.append(_once(_row(number, cells, roles), first))
+        rows.append(_once(_row(number, cells, columns), first))
     return rows
 
 
@@ -120,15 +130,13 @@ def _plain(cell: str) -> str:
     return cell[1:] if _NEUTRALISED.match(cell) else cell
 
 
-def _columns(content: str) -> tuple[str, list[str | None]]:
-    """The delimiter with which the first row names a question and an answer, and what each column
-    is.
-    """
+def _columns(content: str) -> tuple[str, list[_Column]]:
+    """The delimiter with which the first row names a question and an answer, and the columns."""
     for delimiter in _DELIMITERS:
         _, names = next(_records(content, delimiter), (1, []))
-        roles = [_role(name) for name in names]
-        if {"question", "answer"} <= set(roles):
-            return delimiter, roles
+        columns = [(_role(name), " ".join(name.split())) for name in names]
+        if {"question", "answer"} <= {role for role, _ in columns}:
+            return delimiter, columns
     raise KnowledgeError("no_columns")
 
 
@@ -153,18 +161,24 @@ def _records(content: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         yield number, cells[:CELLS_A_ROW_MAX]
 
 
-def _row(number: int, cells: Sequence[str], roles: Sequence[str | None]) -> Row:
+def _row(number: int, cells: Sequence[str], columns: Sequence[_Column]) -> Row:
     given: dict[str, list[str]] = {}
-    for role, cell in zip(roles, cells, strict=False):
+    for (role, _), cell in zip(columns, cells, strict=False):
         if role is not None and (role == "variants" or role not in given):
             given.setdefault(role, []).append(_plain(cell))
     question = " ".join(given.get("question", [""])[0].split())
+    said: dict[str, str | tuple[str, ...] | bool] = {"question": "", "answer": ""}
+    at = ""
     try:
-        said = {role: value for role in given if (value := _value(role, given[role])) is not None}
-        row = Row(row=number, question=question, said={"question": "", "answer": "", **said})
+        for at, found in given.items():
+            if (value := _value(at, found)) is not None:
+                said[at] = value
+        row = Row(row=number, question=question, said=said)
         row.over(None)
     except KnowledgeError as error:
-        return Row(row=number, question=question, error=error)
+        called = next(name for role, name in columns if role == _FAULTY.get(error.code, at))
+        message = f"Column “{called[:_NAME_CHARS_SHOWN]}”: {error.message}"
+        return Row(row=number, question=question, error=KnowledgeError(error.code, message))
     return row
 
 

@@ -13,13 +13,18 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-import numpy as np
 from sqlalchemy import Select, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from knowledge import audience, index, language, postings, preferences, tokens
-from knowledge.embed import BATCH_TEXTS_MAX, Vectors
-from knowledge.errors import URL_CHARS_MAX, KnowledgeError
+from knowledge.embed import Vectors
+from knowledge.errors import (
+    ANSWER_CHARS_MAX,
+    QUESTION_CHARS_MAX,
+    URL_CHARS_MAX,
+    VARIANTS_MAX,
+    KnowledgeError,
+)
 from knowledge.index import Removed
 from knowledge.ingest import Transactions
 from knowledge.models import Models
@@ -35,9 +40,6 @@ from knowledge.tables import (
     new_id,
 )
 
-QUESTION_CHARS_MAX: Final = 500
-VARIANTS_MAX: Final = 50
-ANSWER_CHARS_MAX: Final = 4_000
 FAQS_MAX: Final = 5_000
 PAGE_ROWS_MAX: Final = 100
 SOUGHT_CHARS_MAX: Final = 200
@@ -144,11 +146,7 @@ async def prepare(
         main = await postings.main_language(db, org_id)
     embedder = models.named(chosen.model)
     wordings = [wording for draft in drafts for wording in ways_to_ask(draft)]
-    batches = [
-        await embedder.embed(wordings[at : at + BATCH_TEXTS_MAX])
-        for at in range(0, len(wordings), BATCH_TEXTS_MAX)
-    ]
-    vectors = np.concatenate(batches) if batches else np.zeros((0, 0), np.float32)
+    vectors = await embedder.embed(wordings)
     texts = ["\n".join((*ways_to_ask(draft), draft.answer)) for draft in drafts]
     if main == language.SIMPLE:  # nothing is known yet but what comes now
         main = language.detect("\n".join(texts))

@@ -58,7 +58,7 @@ GROUP BY word, passages
 )
 
 
-class Turn(msgspec.Struct, frozen=True):
+class Said(msgspec.Struct, frozen=True):
     """What a turn says by itself: `rarity` is its telling words' idf, 1 for each word that only
     one passage has; `unknown` are the lexemes that no passage has, `known` how many words some
     have, `stops` how many a language does without.
@@ -148,19 +148,19 @@ async def _find(
     return Followed(question, alone) if chosen is None else Followed(both, chosen)
 
 
-async def _turn(retriever: Retriever, org_id: UUID, question: str) -> Turn:
+async def _turn(retriever: Retriever, org_id: UUID, question: str) -> Said:
     async with retriever.transactions(org_id) as db:
         return await turn(db, org_id, question)
 
 
-async def turn(db: AsyncSession, org_id: UUID, question: str) -> Turn:
+async def turn(db: AsyncSession, org_id: UUID, question: str) -> Said:
     """What the organisation's passages make of the words of a turn."""
     folded = lexical.fold(question[:QUERY_CHARS_MAX])
     rows = (
         await db.execute(_SAID, {"org": org_id, "question": folded, "words_max": _WORDS_MAX})
     ).all()
     telling = [row for row in rows if not row.is_stop]
-    return Turn(
+    return Said(
         sum(_rarity(row) for row in telling),
         frozenset(lexeme for row in telling if not row.df for lexeme in row.lexemes),
         sum(row.df > 0 for row in telling),
@@ -168,7 +168,7 @@ async def turn(db: AsyncSession, org_id: UUID, question: str) -> Turn:
     )
 
 
-def choose(said: Turn, alone: SearchResult, joined: SearchResult) -> SearchResult | None:
+def choose(said: Said, alone: SearchResult, joined: SearchResult) -> SearchResult | None:
     """What was found together with the turn before, judged by the better of the two readings; None
     when the last turn has to stand alone.
 

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, and_, func, not_, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -89,6 +89,22 @@ async def add(
     await db.execute(insert(DocumentFile).values(**_newest(document), body=body))
     await drop_older_files(db, document)
     return document
+
+
+async def check_room(
+    db: AsyncSession, org_id: UUID, documents_max: int, *, name: str | None = None
+) -> None:
+    """KnowledgeError `too_many_documents` when there may be no more files and pages. A new version
+    of the file `name` needs no room; questions have a limit of their own.
+    """
+    others = select(func.count()).where(Document.org_id == org_id, Document.kind.in_(LISTED_KINDS))
+    if name is not None:
+        others = others.where(not_(and_(Document.kind == DocumentKind.FILE, Document.name == name)))
+    count = await db.scalar(others) or 0
+    if count >= documents_max:
+        raise KnowledgeError(
+            "too_many_documents", f"There are {count} documents already. Delete some first."
+        )
 
 
 async def documents(

@@ -37,7 +37,7 @@ _SIZE: Final = text("""
 """)
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class Index(msgspec.Struct, frozen=True):
     """An approximate index: of whose vectors, made by which model, with how many dimensions."""
 
     org_id: UUID
@@ -50,7 +50,7 @@ class Wanted(msgspec.Struct, frozen=True):
         return f"{_PREFIX}{self.org_id.hex}_{model}"
 
 
-async def wanted(db: AsyncSession, org_id: UUID) -> Wanted | None:
+async def wanted(db: AsyncSession, org_id: UUID) -> Index | None:
     """The index that the organisation should have; None when it is scanned as fast without one.
 
     One that is there is kept until the organisation has shrunk to half the bound.
@@ -64,10 +64,10 @@ async def wanted(db: AsyncSession, org_id: UUID) -> Wanted | None:
         return None
     has_one = chosen.indexed_model == chosen.model
     bound = APPROXIMATE_FROM_NUMBERS * (_GIVEN_UP_BELOW if has_one else 1)
-    return Wanted(org_id, chosen.model, dimensions) if passages * dimensions >= bound else None
+    return Index(org_id, chosen.model, dimensions) if passages * dimensions >= bound else None
 
 
-async def note(db: AsyncSession, org_id: UUID, built: Wanted | None) -> None:
+async def note(db: AsyncSession, org_id: UUID, built: Index | None) -> None:
     """Search through `built` from now on, or exactly."""
     row = await preferences.row(db, org_id, lock=True)
     row.indexed_model = built.model if built else None
@@ -75,7 +75,7 @@ async def note(db: AsyncSession, org_id: UUID, built: Wanted | None) -> None:
     await db.flush()
 
 
-async def build(owner_url: str, index: Wanted) -> bool:
+async def build(owner_url: str, index: Index) -> bool:
     """Make the index unless it is there; one that a killed process left half-built is made anew.
     False while another one is being made.
     """
@@ -104,7 +104,7 @@ async def build(owner_url: str, index: Wanted) -> bool:
     return True
 
 
-async def drop_others(owner_url: str, org_id: UUID, keep: Wanted | None) -> bool:
+async def drop_others(owner_url: str, org_id: UUID, keep: Index | None) -> bool:
     """Drop the organisation's approximate indexes but for `keep`. False while another process is
     at it.
     """

@@ -7,7 +7,6 @@ exactly that, in this version and in later ones.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -17,13 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from knowledge import index, postings, tokens
 from knowledge.embed import Vectors
-from knowledge.errors import KnowledgeError
+from knowledge.errors import OVERRIDES_MAX, PASSAGE_CHARS_MAX, KnowledgeError
 from knowledge.reading.split import TOKENS_MAX, Piece
 from knowledge.reading.tokenestimate import estimate
 from knowledge.tables import Document, Passage, PassageKind, PassageOverride
-
-TEXT_CHARS_MAX: Final = 4_000
-OVERRIDES_MAX: Final = 2_000
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -49,7 +45,7 @@ def apply(pieces: Iterable[Piece], decisions: Decisions) -> list[Piece]:
 def checked_text(text: str) -> str:
     """A passage's new words. KnowledgeError `bad_passage`."""
     clean = text.strip()
-    if not any(map(str.isalnum, clean)) or len(clean) > TEXT_CHARS_MAX or "\x00" in clean:
+    if not any(map(str.isalnum, clean)) or len(clean) > PASSAGE_CHARS_MAX or "\x00" in clean:
         raise KnowledgeError("bad_passage")
     if tokens.count(clean) > TOKENS_MAX:
         raise KnowledgeError("bad_passage", f"A passage has at most {TOKENS_MAX} tokens.")

@@ -21,7 +21,7 @@ import os
 import time
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from pgvector.sqlalchemy import HALFVEC
@@ -43,6 +43,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# Postgres' clock as it is at that moment; now() stands still for a whole transaction.
+CLOCK: Final = func.clock_timestamp(type_=DateTime(timezone=True))
 
 
 class Status(StrEnum):
@@ -80,6 +83,12 @@ class Base(DeclarativeBase):
         datetime: DateTime(timezone=True),
         str: Text(),
     }
+
+
+def goes_with(table: str, **columns: str) -> ForeignKeyConstraint:
+    """Rows of an organisation's own that are deleted with the row of `table` they refer to."""
+    theirs = [f"{table}.{column}" for column in ("org_id", *columns.values())]
+    return ForeignKeyConstraint(["org_id", *columns], theirs, ondelete="CASCADE")
 
 
 class Document(Base):
@@ -156,9 +165,7 @@ class DocumentVersion(Base):
 
     __table_args__ = (
         PrimaryKeyConstraint("org_id", "document_id", "version"),
-        ForeignKeyConstraint(
-            ["org_id", "document_id"], ["documents.org_id", "documents.id"], ondelete="CASCADE"
-        ),
+        goes_with("documents", document_id="id"),
     )
 
 
@@ -174,15 +181,7 @@ class DocumentFile(Base):
 
     __table_args__ = (
         PrimaryKeyConstraint("org_id", "document_id", "version"),
-        ForeignKeyConstraint(
-            ["org_id", "document_id", "version"],
-            [
-                "document_versions.org_id",
-                "document_versions.document_id",
-                "document_versions.version",
-            ],
-            ondelete="CASCADE",
-        ),
+        goes_with("document_versions", document_id="document_id", version="version"),
     )
 
 
@@ -223,15 +222,7 @@ class Passage(Base):
         PrimaryKeyConstraint("org_id", "no"),
         UniqueConstraint("org_id", "id"),
         UniqueConstraint("org_id", "document_id", "version", "ord"),
-        ForeignKeyConstraint(
-            ["org_id", "document_id", "version"],
-            [
-                "document_versions.org_id",
-                "document_versions.document_id",
-                "document_versions.version",
-            ],
-            ondelete="CASCADE",
-        ),
+        goes_with("document_versions", document_id="document_id", version="version"),
         CheckConstraint("kind IN ('document', 'faq')", name="kind"),
     )
 
@@ -256,9 +247,7 @@ class PassageOverride(Base):
 
     __table_args__ = (
         PrimaryKeyConstraint("org_id", "document_id", "anchor"),
-        ForeignKeyConstraint(
-            ["org_id", "document_id"], ["documents.org_id", "documents.id"], ondelete="CASCADE"
-        ),
+        goes_with("documents", document_id="id"),
     )
 
 
@@ -277,9 +266,7 @@ class Faq(Base):
 
     __table_args__ = (
         PrimaryKeyConstraint("org_id", "document_id"),
-        ForeignKeyConstraint(
-            ["org_id", "document_id"], ["documents.org_id", "documents.id"], ondelete="CASCADE"
-        ),
+        goes_with("documents", document_id="id"),
     )
 
 
@@ -311,9 +298,7 @@ class Embedding(Base):
 
     __table_args__ = (
         PrimaryKeyConstraint("org_id", "passage_no", "model"),
-        ForeignKeyConstraint(
-            ["org_id", "passage_no"], ["passages.org_id", "passages.no"], ondelete="CASCADE"
-        ),
+        goes_with("passages", passage_no="no"),
     )
 
 

@@ -13,21 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.database import Database
 from chatbot.jobs import Jobs
-from chatbot.library import crawling
-from chatbot.library.views import DocumentError
+from chatbot.library import crawling, views
+from chatbot.library.views import DocumentError, Labels
 from chatbot.settings import Settings
 from chatbot.staff.api import has_session
 from chatbot.staff.login import Staff, require
 from chatbot.staff.tables import Role
-from knowledge.errors import LABEL_CHARS_MAX, LABELS_MAX, URL_CHARS_MAX
+from knowledge.errors import URL_CHARS_MAX
 from knowledge.web import crawl
 from knowledge.web.crawl import DELAY_MS_MAX, DELAY_MS_MIN, DEPTH_MAX, PAGES_MAX, Wanted
 from knowledge.web.crawltables import Crawl, CrawlKind, CrawlPage, CrawlStatus, PageStatus, Schedule
 
-Labels = Annotated[
-    list[Annotated[str, msgspec.Meta(max_length=LABEL_CHARS_MAX)]],
-    msgspec.Meta(max_length=LABELS_MAX),
-]
 Depth = Annotated[int, msgspec.Meta(ge=0, le=DEPTH_MAX)]
 Pages = Annotated[int, msgspec.Meta(ge=1, le=PAGES_MAX)]
 Delay = Annotated[int, msgspec.Meta(ge=DELAY_MS_MIN, le=DELAY_MS_MAX)]
@@ -117,9 +113,9 @@ async def list_crawls(
 ) -> CrawlList:
     async with database.transaction(staff.org_id, actor=staff.actor) as db:
         rows = await crawl.crawls(db, staff.org_id, after=after)
-        views = await _views(db, rows)
+        items = await _views(db, rows)
     full = len(rows) == crawl.ROWS_MAX
-    return CrawlList(views, str(rows[-1].id) if full else None)
+    return CrawlList(items, str(rows[-1].id) if full else None)
 
 
 @post("/knowledge/crawls", guards=[has_session], operation_id="add_crawl")
@@ -231,7 +227,7 @@ async def _views(db: AsyncSession, rows: Sequence[Crawl]) -> list[CrawlView]:
             schedule=Schedule(row.schedule).value,
             labels=list(row.labels),
             status=CrawlStatus(row.status).value,
-            error=_error(row),
+            error=views.error(row),
             counts=CrawlCounts(**{each.value: n for each, n in counts[row.id].items()}),
             run=row.run,
             started_at=row.started_at,
@@ -247,13 +243,9 @@ def _page(row: CrawlPage) -> CrawlPageView:
     return CrawlPageView(
         url=row.url,
         status=PageStatus(row.status).value,
-        error=_error(row),
+        error=views.error(row),
         http_status=row.http_status,
         document_id=row.document_id,
         depth=row.depth,
         fetched_at=row.fetched_at,
     )
-
-
-def _error(row: Crawl | CrawlPage) -> DocumentError | None:
-    return DocumentError(row.error_code, row.error_message or "") if row.error_code else None

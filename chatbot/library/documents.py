@@ -23,13 +23,13 @@ from chatbot.database import Database
 from chatbot.errors import NotFound
 from chatbot.jobs import Jobs
 from chatbot.library import ingest, rewording, views
-from chatbot.library.views import DocumentPage, DocumentView, PassagePage, PassageView
+from chatbot.library.views import DocumentPage, DocumentView, Labels, PassagePage, PassageView
 from chatbot.settings import Settings
 from chatbot.staff.api import has_session
 from chatbot.staff.login import Staff, require
 from chatbot.staff.tables import Role
 from knowledge import index, overrides, versions
-from knowledge.errors import BODY_BYTES_MAX, LABEL_CHARS_MAX, LABELS_MAX
+from knowledge.errors import BODY_BYTES_MAX, PASSAGE_CHARS_MAX
 from knowledge.models import Models
 from knowledge.tables import DocumentKind
 
@@ -39,8 +39,6 @@ INT4_MAX = 2**31 - 1
 
 Version = Annotated[int, PathParameter(ge=1, le=INT4_MAX)]
 AfterOrd = Annotated[int, QueryParameter(name="after", ge=-1, le=INT4_MAX)]
-Label = Annotated[str, msgspec.Meta(max_length=LABEL_CHARS_MAX)]
-Labels = Annotated[list[Label], msgspec.Meta(max_length=LABELS_MAX)]
 
 
 @dataclass(frozen=True)
@@ -84,9 +82,9 @@ class VersionList(msgspec.Struct, frozen=True):
 class PassageChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is left out stays as it is; `text` null puts back what was read in the document."""
 
-    text: (
-        Annotated[str, msgspec.Meta(max_length=overrides.TEXT_CHARS_MAX)] | msgspec.UnsetType | None
-    ) = msgspec.UNSET
+    text: Annotated[str, msgspec.Meta(max_length=PASSAGE_CHARS_MAX)] | msgspec.UnsetType | None = (
+        msgspec.UNSET
+    )
     disabled: bool | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -181,7 +179,7 @@ async def delete_document(
     require(staff, Role.OWNER, Role.ADMIN)
     async with database.transaction(staff.org_id, actor=staff.actor) as db:
         gone = await index.delete(db, staff.org_id, document_id)
-    return msgspec.convert(msgspec.to_builtins(gone), Removed)
+    return msgspec.convert(gone, Removed, from_attributes=True)
 
 
 @post(

@@ -22,21 +22,20 @@ from litestar.params import (
 
 from chatbot.database import Database
 from chatbot.library import faqtable
+from chatbot.library.views import Labels
 from chatbot.settings import Settings
 from chatbot.staff.api import has_session
 from chatbot.staff.login import Staff, require
 from chatbot.staff.tables import Role
 from knowledge import faqcsv, faqs
-from knowledge.errors import LABEL_CHARS_MAX, LABELS_MAX, URL_CHARS_MAX
-from knowledge.faqimport import Report
+from knowledge.errors import ANSWER_CHARS_MAX, QUESTION_CHARS_MAX, URL_CHARS_MAX, VARIANTS_MAX
 from knowledge.faqs import Draft, Entry
 from knowledge.models import Models
 
 BODY_BYTES_MAX: Final = 262_144
 IMPORT_BYTES_MAX: Final = faqcsv.BODY_BYTES_MAX + 65_536
 
-Wording = Annotated[str, msgspec.Meta(min_length=1, max_length=faqs.QUESTION_CHARS_MAX)]
-Label = Annotated[str, msgspec.Meta(max_length=LABEL_CHARS_MAX)]
+Wording = Annotated[str, msgspec.Meta(min_length=1, max_length=QUESTION_CHARS_MAX)]
 Sought = Annotated[str, QueryParameter(name="q", max_length=faqs.SOUGHT_CHARS_MAX)]
 
 
@@ -54,10 +53,10 @@ class FaqText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     question: Wording
-    answer: Annotated[str, msgspec.Meta(min_length=1, max_length=faqs.ANSWER_CHARS_MAX)]
-    variants: Annotated[list[Wording], msgspec.Meta(max_length=faqs.VARIANTS_MAX)] = []
+    answer: Annotated[str, msgspec.Meta(min_length=1, max_length=ANSWER_CHARS_MAX)]
+    variants: Annotated[list[Wording], msgspec.Meta(max_length=VARIANTS_MAX)] = []
     url: Annotated[str, msgspec.Meta(max_length=URL_CHARS_MAX)] | None = None
-    labels: Annotated[list[Label], msgspec.Meta(max_length=LABELS_MAX)] = []
+    labels: Labels = []
     word_for_word: bool = True
     enabled: bool = True
 
@@ -188,7 +187,7 @@ async def import_faqs(
         dry_run=data.dry_run,
         most=settings.limits.faqs_max,
     )
-    return _reply(report)
+    return msgspec.convert(report, ImportReply, from_attributes=True)
 
 
 @get("/knowledge/faqs/export", operation_id="export_faqs")
@@ -216,31 +215,9 @@ HANDLERS = [
 
 
 def _draft(data: FaqText) -> Draft:
-    return Draft(
-        question=data.question,
-        answer=data.answer,
-        variants=tuple(data.variants),
-        url=data.url,
-        labels=tuple(data.labels),
-        word_for_word=data.word_for_word,
-        enabled=data.enabled,
-    )
+    return msgspec.convert(data, Draft, from_attributes=True)
 
 
 def _view(entry: Entry) -> FaqView:
-    draft = entry.draft
-    return FaqView(
-        id=entry.id,
-        question=draft.question,
-        variants=list(draft.variants),
-        answer=draft.answer,
-        url=draft.url,
-        labels=list(draft.labels),
-        word_for_word=draft.word_for_word,
-        enabled=draft.enabled,
-        updated_at=entry.updated_at,
-    )
-
-
-def _reply(report: Report) -> ImportReply:
-    return msgspec.convert(msgspec.to_builtins(report), ImportReply)
+    said = msgspec.structs.asdict(entry.draft)
+    return msgspec.convert({"id": entry.id, "updated_at": entry.updated_at, **said}, FaqView)

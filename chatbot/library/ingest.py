@@ -5,7 +5,7 @@ turns.
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import and_, func, not_, select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.database import Database
@@ -17,7 +17,7 @@ from knowledge import claims, index, versions
 from knowledge.errors import KnowledgeError
 from knowledge.ingest import ingest_next
 from knowledge.models import Models
-from knowledge.tables import Document, DocumentKind, Status
+from knowledge.tables import Document, Status
 
 _CONFLICTS = frozenset(
     {
@@ -80,17 +80,8 @@ async def add(
     """
     if len(body) > limits.upload_bytes_max:
         raise TooLarge(message=f"A document has at most {limits.upload_bytes_max:,} bytes.")
-    others = (
-        Document.org_id == org_id,
-        Document.kind != DocumentKind.FAQ,
-        not_(and_(Document.kind == DocumentKind.FILE, Document.name == name)),
-    )
-    count = await db.scalar(select(func.count()).where(*others)) or 0
-    if count >= limits.documents_max:
-        raise Invalid(
-            "too_many_documents", f"There are {count} documents already. Delete some first."
-        )
     try:
+        await index.check_room(db, org_id, limits.documents_max, name=name)
         document = await index.add(db, org_id, name=name, body=body, labels=labels)
     except KnowledgeError as error:
         raise as_ours(error) from error

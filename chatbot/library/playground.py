@@ -24,7 +24,7 @@ QUERY_CHARS_MAX = 1000
 HISTORY_TURNS_MAX = 10
 HITS_MAX = 20
 
-Turn = Annotated[str, msgspec.Meta(min_length=1, max_length=QUERY_CHARS_MAX)]
+Question = Annotated[str, msgspec.Meta(min_length=1, max_length=QUERY_CHARS_MAX)]
 
 
 class SearchQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,9 +32,9 @@ class SearchQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     documents are searched without one).
     """
 
-    query: Turn
+    query: Question
     limit: Annotated[int, msgspec.Meta(ge=1, le=HITS_MAX)] = 10
-    history: Annotated[list[Turn], msgspec.Meta(max_length=HISTORY_TURNS_MAX)] = []
+    history: Annotated[list[Question], msgspec.Meta(max_length=HISTORY_TURNS_MAX)] = []
     site_id: UUID | None = None
 
 

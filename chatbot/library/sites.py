@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from chatbot.database import Database
-from chatbot.library.documents import Labels
+from chatbot.library.views import Labels
 from chatbot.orgs import sites
 from chatbot.orgs.tables import Site
 from chatbot.settings import Settings

@@ -1,13 +1,18 @@
-"""What the knowledge base looks like on the wire."""
+"""What the knowledge base looks like on the wire, wherever more than one door shows it."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
 from knowledge import index
-from knowledge.tables import Document, DocumentKind, Passage, PassageKind, Status
+from knowledge.errors import LABEL_CHARS_MAX, LABELS_MAX
+from knowledge.tables import Document, DocumentKind, Passage, Status
+from knowledge.web.crawltables import Crawl, CrawlPage
+
+Label = Annotated[str, msgspec.Meta(max_length=LABEL_CHARS_MAX)]
+Labels = Annotated[list[Label], msgspec.Meta(max_length=LABELS_MAX)]
 
 
 class DocumentError(msgspec.Struct, frozen=True):
@@ -61,7 +66,6 @@ class PassagePage(msgspec.Struct, frozen=True):
 
 
 def document(row: Document) -> DocumentView:
-    error = DocumentError(row.error_code, row.error_message or "") if row.error_code else None
     return DocumentView(
         id=row.id,
         kind=DocumentKind(row.kind).value,
@@ -72,7 +76,7 @@ def document(row: Document) -> DocumentView:
         media_type=row.media_type,
         size_bytes=row.size_bytes,
         status=Status(row.status).value,
-        error=error,
+        error=error(row),
         progress=row.progress,
         pages=row.pages,
         passages=row.passages,
@@ -84,15 +88,9 @@ def document(row: Document) -> DocumentView:
 
 
 def passage(row: Passage) -> PassageView:
-    return PassageView(
-        id=row.id,
-        document_id=row.document_id,
-        ord=row.ord,
-        kind=PassageKind(row.kind).value,
-        heading=row.heading,
-        page=row.page,
-        text=row.text,
-        original=row.original,
-        disabled=row.disabled,
-        tokens=row.tokens,
-    )
+    return msgspec.convert(row, PassageView, from_attributes=True)
+
+
+def error(row: Document | Crawl | CrawlPage) -> DocumentError | None:
+    """Why it failed, if it did."""
+    return DocumentError(row.error_code, row.error_message or "") if row.error_code else None

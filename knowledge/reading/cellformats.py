@@ -4,7 +4,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Final
 
-from knowledge.reading import xmlparts
+from knowledge.reading import cells, xmlparts
 
 FORMATS_MAX: Final = 100_000
 # ECMA-376 part 1 §18.8.30: formats that every program knows by number.
@@ -28,18 +28,19 @@ class Formats(xmlparts.Sink):
         self._in_cells = False
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        match name.rpartition(xmlparts.NAMESPACE_END)[2]:
+        match xmlparts.local(name):
             case "numFmt" if len(self._codes) < FORMATS_MAX:
-                self._codes[_number(attributes.get("numFmtId"))] = attributes.get("formatCode", "")
+                known = cells.number(attributes.get("numFmtId"))
+                self._codes[known] = attributes.get("formatCode", "")
             case "cellXfs":
                 self._in_cells = True
             case "xf" if self._in_cells and len(self._styles) < FORMATS_MAX:
-                self._styles.append(_number(attributes.get("numFmtId")))
+                self._styles.append(cells.number(attributes.get("numFmtId")))
             case _:
                 pass
 
     def end(self, name: str) -> None:
-        if name.endswith(f"{xmlparts.NAMESPACE_END}cellXfs"):
+        if xmlparts.local(name) == "cellXfs":
             self._in_cells = False
 
     def shown(self, value: str, style: int) -> str:
@@ -74,7 +75,3 @@ def _plain(number: float) -> str:
     if number.is_integer() and abs(number) < 1e15:
         return str(int(number))
     return f"{number:.10g}"
-
-
-def _number(said: str | None) -> int:
-    return int(said) if said and said.isascii() and said.isdigit() and len(said) < 7 else 0

@@ -11,6 +11,7 @@ from typing import Final
 
 from knowledge.errors import KnowledgeError
 from knowledge.reading.blocks import Block, BlockKind, Parsed
+from knowledge.reading.cells import REPEATED_CHARS_MAX, times
 from knowledge.reading.decoding import decode
 
 _SILENT: Final = {"script", "style", "template", "noscript", "svg", "math", "iframe", "object"}
@@ -34,7 +35,6 @@ TAGS_MAX: Final = 500_000
 _SIGNS_BEFORE: Final = {"$", "€", "£", "¥", "CHF", "USD", "EUR", "("}
 _SIGNS_AFTER: Final = {")", "%", ")%", "%)"}
 _SPAN_MAX: Final = 50
-_REPEATED_CHARS_MAX: Final = 100
 _CHARSET: Final = re.compile(
     rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([A-Za-z0-9_-]{2,40})", re.IGNORECASE
 )
@@ -133,8 +133,8 @@ class _Table:
         while len(row) in self._reaching:
             self._reach_down(row)
         cell: list[Block] = []
-        self._skip = _span(attrs.get("colspan")) - 1
-        if (rows := _span(attrs.get("rowspan"))) > 1:
+        self._skip = times(attrs.get("colspan"), _SPAN_MAX) - 1
+        if (rows := times(attrs.get("rowspan"), _SPAN_MAX)) > 1:
             self._reaching[len(row)] = (rows - 1, cell)
         row.append(cell)
         self._names[-1] += tag == "th"
@@ -143,7 +143,7 @@ class _Table:
         left, cell = self._reaching.pop(len(row))
         if left > 1:
             self._reaching[len(row)] = (left - 1, cell)
-        short = sum(len(block.text) for block in cell) <= _REPEATED_CHARS_MAX
+        short = sum(len(block.text) for block in cell) <= REPEATED_CHARS_MAX
         row.append(list(cell) if short else [])
 
     @property
@@ -182,10 +182,6 @@ def _with_signs(row: list[str]) -> list[str]:
         if row[at].startswith(tuple(_SIGNS_BEFORE)) and row[at + 2] in _SIGNS_AFTER:
             row[at], row[at + 2] = row[at] + row[at + 2], ""
     return row
-
-
-def _span(said: str | None) -> int:
-    return min(max(int(said), 1), _SPAN_MAX) if said and said.isascii() and said.isdigit() else 1
 
 
 class _Reader(HTMLParser):

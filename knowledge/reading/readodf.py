@@ -8,11 +8,11 @@ from functools import cache
 from typing import Final
 
 from knowledge.errors import KnowledgeError
-from knowledge.reading import archive, xmlparts
+from knowledge.reading import archive, cells, xmlparts
 from knowledge.reading.blocks import Block, BlockKind, Parsed
+from knowledge.reading.cells import CELLS_MAX, COLUMNS_MAX
 
-CELLS_MAX: Final = 1_000_000
-COLUMNS_MAX: Final = 1_000
+_LEVEL_MAX: Final = 100
 _CONTENT: Final = "content.xml"
 _MANIFEST: Final = "META-INF/manifest.xml"
 # What is not said by the document: deleted text, remarks, contents and indexes, speaker's notes.
@@ -103,7 +103,8 @@ class _Reader(xmlparts.Sink):
         match tag:
             case "text:p" | "text:h":
                 self._close_paragraph()
-                self._level = _number(said.get("text:outline-level")) if tag == "text:h" else 0
+                level = cells.times(said.get("text:outline-level"), _LEVEL_MAX)
+                self._level = level if tag == "text:h" else 0
             case "text:list":
                 self._lists += 1
             case "text:s":
@@ -120,7 +121,8 @@ class _Reader(xmlparts.Sink):
                 self._tables[-1].append(_Row())
             case "table:table-cell" | "table:covered-table-cell":
                 self._cells.append([])
-                self._repeats.append(_number(said.get("table:number-columns-repeated")))
+                repeated = said.get("table:number-columns-repeated")
+                self._repeats.append(cells.times(repeated, COLUMNS_MAX))
             case _:
                 pass
 
@@ -185,8 +187,3 @@ class _Reader(xmlparts.Sink):
             self._cells[-1] += [cell for row in rows for cell in row if cell]
         elif rows:
             self.blocks.append(Block(BlockKind.TABLE, page=self.page or None, rows=rows))
-
-
-def _number(said: str | None) -> int:
-    """At least 1, and not more than any real document has."""
-    return min(max(int(said), 1), COLUMNS_MAX) if said and said.isascii() and said.isdigit() else 1

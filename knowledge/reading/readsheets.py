@@ -13,13 +13,11 @@ from typing import Final
 import msgspec
 
 from knowledge.errors import KnowledgeError
-from knowledge.reading import archive, cellformats, xmlparts
+from knowledge.reading import archive, cellformats, cells, xmlparts
 from knowledge.reading.blocks import Block, BlockKind, Parsed
+from knowledge.reading.cells import CELLS_MAX, COLUMNS_MAX, REPEATED_CHARS_MAX
 
-CELLS_MAX: Final = 1_000_000
-COLUMNS_MAX: Final = 1_000
 _MERGES_MAX: Final = 10_000
-_REPEATED_CHARS_MAX: Final = 100
 _REPEATED_MAX: Final = 100_000
 _WORKBOOK: Final = "xl/workbook.xml"
 _RELATIONS: Final = "xl/_rels/workbook.xml.rels"
@@ -81,10 +79,6 @@ def _read_sheet(
     return sheet
 
 
-def _local(name: str) -> str:
-    return name.rpartition(xmlparts.NAMESPACE_END)[2]
-
-
 class _Book(xmlparts.Sink):
     """Names and places of the sheets, in their order."""
 
@@ -94,7 +88,7 @@ class _Book(xmlparts.Sink):
         self._targets: dict[str, str] = {}
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        match _local(name):
+        match xmlparts.local(name):
             case "sheet":
                 relation = next((v for k, v in attributes.items() if k.endswith(" id")), "")
                 visible = attributes.get("state", "visible") == "visible"
@@ -126,14 +120,14 @@ class _Strings(xmlparts.Sink):
         self._phonetic = 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        tag = _local(name)
+        tag = xmlparts.local(name)
         self._phonetic += tag == "rPh"
         self._says = tag == "t" and not self._phonetic
         if tag == "si":
             self._text = []
 
     def end(self, name: str) -> None:
-        tag = _local(name)
+        tag = xmlparts.local(name)
         self._phonetic -= tag == "rPh"
         self._says = False
         if tag == "si":
@@ -164,15 +158,15 @@ class _Sheet(xmlparts.Sink):
         self._says = False
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        match _local(name):
+        match xmlparts.local(name):
             case "row":
-                self._row = _number(attributes.get("r")) or self._row + 1
+                self._row = cells.number(attributes.get("r")) or self._row + 1
                 self._column = 0
             case "c":
                 found = _REFERENCE.fullmatch(attributes.get("r", ""))
                 self._column = _column(found[1]) if found else self._column + 1
                 self._kind = attributes.get("t", "n")
-                self._style = _number(attributes.get("s"))
+                self._style = cells.number(attributes.get("s"))
                 self._text = []
             case "v" | "t":
                 self._says = True
@@ -183,7 +177,7 @@ class _Sheet(xmlparts.Sink):
 
     def end(self, name: str) -> None:
         self._says = False
-        if _local(name) == "c" and (text := self._value()):
+        if xmlparts.local(name) == "c" and (text := self._value()):
             self.cells += 1
             if self.cells > self._room:
                 raise KnowledgeError("too_large", f"A workbook has at most {CELLS_MAX:,} cells.")
@@ -205,7 +199,7 @@ class _Sheet(xmlparts.Sink):
         text = "".join(self._text)
         match self._kind:
             case "s":
-                at = _number(text)
+                at = cells.number(text)
                 return self._strings[at] if text and at < len(self._strings) else ""
             case "b":
                 return {"1": "TRUE", "0": "FALSE"}.get(text, "")
@@ -228,7 +222,7 @@ class _Sheet(xmlparts.Sink):
         numbers, repeated = sorted(self._rows), 0
         for merge in self._merges:
             text = self._rows.get(merge.top, {}).get(merge.column, "")
-            if not text or len(text) > _REPEATED_CHARS_MAX:
+            if not text or len(text) > REPEATED_CHARS_MAX:
                 continue
             for number in numbers:
                 if merge.top < number <= merge.bottom and repeated < _REPEATED_MAX:
@@ -241,10 +235,6 @@ def _column(letters: str) -> int:
     for letter in letters:
         number = number * 26 + ord(letter) - ord("A") + 1
     return number
-
-
-def _number(said: str | None) -> int:
-    return int(said) if said and said.isascii() and said.isdigit() and len(said) < 10 else 0
 
 
 def _unescaped(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 from knowledge.errors import KnowledgeError
 from knowledge.reading import archive, xmlparts
 from knowledge.reading.blocks import Block, BlockKind, Parsed
+from knowledge.reading.cells import REPEATED_CHARS_MAX
 
 _PRESENTATION: Final = "ppt/presentation.xml"
 _RELATIONS: Final = "ppt/_rels/presentation.xml.rels"
@@ -18,7 +19,6 @@ _SLIDE: Final = re.compile(r"ppt/slides/slide(\d+)\.xml")
 _SHAPES: Final = {"sp", "graphicFrame", "grpSp", "pic", "cxnSp"}
 _TITLES: Final = {"title", "ctrTitle"}
 _REPEATED: Final = {"sldNum", "dt", "ftr", "hdr"}
-_REPEATED_CHARS_MAX: Final = 100
 
 
 def read(body: bytes) -> Parsed:
@@ -44,10 +44,6 @@ def read(body: bytes) -> Parsed:
     return Parsed(blocks, len(paths))
 
 
-def _local(name: str) -> str:
-    return name.rpartition(xmlparts.NAMESPACE_END)[2]
-
-
 class _Order(xmlparts.Sink):
     """The list of slides and what its ids stand for."""
 
@@ -56,7 +52,7 @@ class _Order(xmlparts.Sink):
         self._targets: dict[str, str] = {}
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        match _local(name):
+        match xmlparts.local(name):
             case "sldId":
                 # `id` is a number of its own; the one in the namespace of relations counts.
                 self._ids += [value for key, value in attributes.items() if key.endswith(" id")]
@@ -97,7 +93,7 @@ class _Slide(xmlparts.Sink):
         return [block for shape in ordered for block in shape.blocks]
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        tag = _local(name)
+        tag = xmlparts.local(name)
         field = tag == "fld" and attributes.get("type", "").startswith("slidenum")
         if self._silent or tag == "Fallback" or field:
             self._silent += 1
@@ -131,7 +127,7 @@ class _Slide(xmlparts.Sink):
         if self._silent:
             self._silent -= 1
             return
-        match tag := _local(name):
+        match tag := xmlparts.local(name):
             case "p":
                 self._close_paragraph()
             case "tc" if self._rows:
@@ -161,7 +157,7 @@ class _Slide(xmlparts.Sink):
 
     def _place(self, attributes: dict[str, str]) -> None:
         shape = self._shapes[-1]
-        x, y = (_number(attributes.get(name)) for name in "xy")
+        x, y = (_offset(attributes.get(name)) for name in "xy")
         shape.place, shape.placed = (2, y, x, shape.place[3]), True
 
     def _close_paragraph(self) -> None:
@@ -184,7 +180,7 @@ class _Slide(xmlparts.Sink):
         column = len(rows[-1]) - 1
         if self._reaches_down and len(rows) > 1 and column < len(rows[-2]):
             above = rows[-2][column]
-            rows[-1][column] = above if len(above) <= _REPEATED_CHARS_MAX else ""
+            rows[-1][column] = above if len(above) <= REPEATED_CHARS_MAX else ""
 
     def _close_table(self) -> None:
         rows, self._rows = self._rows or [], None
@@ -193,5 +189,5 @@ class _Slide(xmlparts.Sink):
             self._shapes[-1].blocks.append(table)
 
 
-def _number(said: str | None) -> int:
+def _offset(said: str | None) -> int:
     return int(said) if said and re.fullmatch(r"-?\d{1,12}", said) else 0

@@ -7,9 +7,9 @@ from typing import Final
 
 from knowledge.errors import KnowledgeError
 from knowledge.reading.blocks import Block, BlockKind, Parsed
+from knowledge.reading.cells import CELLS_MAX
 from knowledge.reading.decoding import decode
 
-CELLS_MAX: Final = 1_000_000
 _SNIFFED_CHARS: Final = 16_384
 _DELIMITERS: Final = ",;\t|"
 _BLANK_LINES: Final = re.compile(r"\n\s*\n")

@@ -15,6 +15,11 @@ ELEMENTS_MAX: Final = 4_000_000
 NAMESPACE_END: Final = " "
 
 
+def local(name: str) -> str:
+    """A name without its namespace."""
+    return name.rpartition(NAMESPACE_END)[2]
+
+
 class Sink:
     """What a reader wants to hear of a part; names are `namespace name`."""
 

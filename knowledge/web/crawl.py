@@ -13,12 +13,14 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import DateTime, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from knowledge import audience, index, locking
-from knowledge.tables import Document, new_id
+from knowledge.errors import KnowledgeError
+from knowledge.tables import CLOCK, Document, new_id
 from knowledge.web.crawltables import Crawl, CrawlKind, CrawlPage, CrawlStatus, PageStatus, Schedule
 from knowledge.web.weberrors import WebError
 from knowledge.web.weburl import canonical
@@ -28,7 +30,6 @@ DEPTH_MAX: Final = 5
 DELAY_MS_MIN: Final = 100
 DELAY_MS_MAX: Final = 60_000
 ROWS_MAX: Final = 200
-_CLOCK: Final = func.clock_timestamp(type_=DateTime(timezone=True))
 _EVERY: Final = {
     Schedule.NEVER: None,
     Schedule.DAILY: timedelta(days=1),
@@ -79,7 +80,7 @@ async def add(db: AsyncSession, org_id: UUID, wanted: Wanted) -> Crawl:
         "url": str(canonical(wanted.url)),
         "labels": audience.checked(wanted.labels),
         "status": CrawlStatus.QUEUED,
-        "next_at": _CLOCK,
+        "next_at": CLOCK,
     }
     statement = insert(Crawl).values(**values).on_conflict_do_nothing().returning(Crawl)
     made = (await db.scalars(statement)).one_or_none()
@@ -162,7 +163,7 @@ async def change(db: AsyncSession, crawl: Crawl, changes: dict[str, Any]) -> Cra
 async def run_now(db: AsyncSession, crawl: Crawl) -> Crawl:
     """Queue the next run; one that is going on is left alone."""
     if crawl.status != CrawlStatus.RUNNING:
-        crawl.status, crawl.next_at = CrawlStatus.QUEUED, _CLOCK
+        crawl.status, crawl.next_at = CrawlStatus.QUEUED, CLOCK
         crawl.error_code = crawl.error_message = None
         crawl.updated_at = func.now()
         await db.flush()
@@ -222,8 +223,7 @@ async def claim(db: AsyncSession, org_id: UUID, *, lease_s: float) -> Claim | No
     """The crawl that has waited longest and that nobody holds, begun if it was not."""
     query = (
         select(Crawl)
-        .where(Crawl.org_id == org_id, Crawl.next_at <= _CLOCK)
-        .where(or_(Crawl.leased_until.is_(None), Crawl.leased_until < _CLOCK))
+        .where(*_due(org_id))
         .order_by(Crawl.next_at)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -234,9 +234,9 @@ async def claim(db: AsyncSession, org_id: UUID, *, lease_s: float) -> Claim | No
         return None
     if crawl.status != CrawlStatus.RUNNING:
         crawl.status, crawl.run = CrawlStatus.RUNNING, crawl.run + 1
-        crawl.started_at, crawl.finished_at = _CLOCK, None
+        crawl.started_at, crawl.finished_at = CLOCK, None
         crawl.error_code = crawl.error_message = None
-    crawl.leased_until = _CLOCK + timedelta(seconds=lease_s)
+    crawl.leased_until = CLOCK + timedelta(seconds=lease_s)
     await db.flush()
     await db.refresh(crawl)
     return _claim(crawl)
@@ -247,62 +247,61 @@ async def hold(db: AsyncSession, held: Claim, *, lease_s: float) -> Claim:
     statement = (
         update(Crawl)
         .where(*_is_held(held))
-        .values(leased_until=_CLOCK + timedelta(seconds=lease_s), updated_at=func.now())
+        .values(leased_until=CLOCK + timedelta(seconds=lease_s), updated_at=func.now())
         .returning(Crawl)
-        .execution_options(populate_existing=True)
     )
-    crawl = (await db.scalars(statement)).one_or_none()
-    if crawl is None:
-        raise Lost
-    return _claim(crawl)
+    return _claim(await _found(db, statement))
 
 
 async def check(db: AsyncSession, held: Claim) -> Claim:
     """As the crawl is now, its limits changed perhaps; raises Lost."""
-    query = select(Crawl).where(*_is_held(held)).execution_options(populate_existing=True)
-    crawl = (await db.scalars(query)).one_or_none()
-    if crawl is None:
-        raise Lost
-    return _claim(crawl)
+    return _claim(await _found(db, select(Crawl).where(*_is_held(held))))
 
 
 async def release(db: AsyncSession, held: Claim) -> None:
     """Let the next worker go on with the run, after the organisation's other due crawls."""
-    values = {"leased_until": None, "next_at": _CLOCK}
+    values = {"leased_until": None, "next_at": CLOCK}
     await db.execute(update(Crawl).where(*_is_held(held)).values(**values))
 
 
-async def finish(db: AsyncSession, held: Claim, error: WebError | None, *, failed: bool) -> None:
+async def finish(
+    db: AsyncSession, held: Claim, error: KnowledgeError | None, *, failed: bool
+) -> None:
     """End the run, and say when the next one begins. Raises Lost."""
-    query = select(Crawl).where(*_is_held(held)).with_for_update()
-    crawl = (await db.scalars(query.execution_options(populate_existing=True))).one_or_none()
-    if crawl is None:
-        raise Lost
+    crawl = await _found(db, select(Crawl).where(*_is_held(held)).with_for_update())
     crawl.status = CrawlStatus.FAILED if failed else CrawlStatus.DONE
     crawl.error_code = error.code if error else None
     crawl.error_message = error.message if error else None
-    crawl.finished_at, crawl.leased_until = _CLOCK, None
+    crawl.finished_at, crawl.leased_until = CLOCK, None
     crawl.next_at = _next_at(crawl)
     crawl.updated_at = func.now()
     await db.flush()
 
 
 async def is_due(db: AsyncSession, org_id: UUID) -> bool:
-    query = select(Crawl.id).where(
-        Crawl.org_id == org_id,
-        Crawl.next_at <= _CLOCK,
-        or_(Crawl.leased_until.is_(None), Crawl.leased_until < _CLOCK),
-    )
-    return (await db.scalars(query.limit(1))).first() is not None
+    return bool(await db.scalar(select(exists().where(*_due(org_id)))))
 
 
-def _is_held(held: Claim) -> tuple[Any, ...]:
+def _due(org_id: UUID) -> tuple[ColumnElement[bool], ...]:
+    """Its time has come and nobody holds it, or who held it died."""
+    free = or_(Crawl.leased_until.is_(None), Crawl.leased_until < CLOCK)
+    return Crawl.org_id == org_id, Crawl.next_at <= CLOCK, free
+
+
+def _is_held(held: Claim) -> tuple[ColumnElement[bool], ...]:
     return (
         Crawl.org_id == held.org_id,
         Crawl.id == held.crawl_id,
         Crawl.run == held.run,
         Crawl.leased_until == held.lease,
     )
+
+
+async def _found(db: AsyncSession, statement: Select[Crawl] | ReturningUpdate[Crawl]) -> Crawl:
+    crawl = (await db.scalars(statement.execution_options(populate_existing=True))).one_or_none()
+    if crawl is None:
+        raise Lost
+    return crawl
 
 
 def _claim(crawl: Crawl) -> Claim:
@@ -331,7 +330,7 @@ def _next_at(crawl: Crawl) -> Any:
     if every is None:
         return None
     chance = secrets.SystemRandom().uniform(1 - _JITTER, 1 + _JITTER)
-    return func.greatest(Crawl.started_at + every * chance, _CLOCK)
+    return func.greatest(Crawl.started_at + every * chance, CLOCK)
 
 
 async def _label(db: AsyncSession, crawl: Crawl, labels: list[str]) -> None:

@@ -49,7 +49,7 @@ _Some = Callable[[AsyncSession, Claim], Awaitable[Sequence[Page]]]
 class Ended(Exception):
     """The run cannot go on."""
 
-    def __init__(self, error: WebError) -> None:
+    def __init__(self, error: KnowledgeError) -> None:
         self.error = error
         super().__init__(error.code)
 
@@ -280,10 +280,10 @@ class _Turn:
                     message=error.message,
                     http_status=status,
                 )
+        if error.code in _HOPELESS:
+            raise Ended(error)
         if page.depth == 0 and error.code != "redirected":
             raise Ended(error if isinstance(error, WebError) else WebError("internal"))
-        if error.code in _HOPELESS:
-            raise Ended(WebError(error.code))
         if self._troubles >= TROUBLES_MAX:
             raise Ended(WebError("site_down"))
 
@@ -342,6 +342,6 @@ class _Turn:
             if not pages:
                 return
 
-    async def _finish(self, error: WebError | None, *, failed: bool) -> None:
+    async def _finish(self, error: KnowledgeError | None, *, failed: bool) -> None:
         async with self._crawler.transactions(self.held.org_id) as db:
             await crawl.finish(db, self.held, error, failed=failed)

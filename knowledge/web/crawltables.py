@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from knowledge.tables import Base
+from knowledge.tables import Base, goes_with
 
 
 class CrawlKind(StrEnum):
@@ -113,9 +113,7 @@ class CrawlPage(Base):
 
     __table_args__ = (
         PrimaryKeyConstraint("org_id", "crawl_id", "url"),
-        ForeignKeyConstraint(
-            ["org_id", "crawl_id"], ["crawls.org_id", "crawls.id"], ondelete="CASCADE"
-        ),
+        goes_with("crawls", crawl_id="id"),
         ForeignKeyConstraint(
             ["org_id", "document_id"],
             ["documents.org_id", "documents.id"],

@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, DateTime, and_, delete, func, select, text, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,7 +23,6 @@ from knowledge.web.weberrors import WEB_MESSAGES
 ROWS_MAX: Final = 5_000  # of one run, waiting or not
 RETIRED_AT_ONCE: Final = 20
 BELIEVED_DAYS: Final = 30
-_CLOCK: Final = func.clock_timestamp(type_=DateTime(timezone=True))
 _TAKEN: Final = (
     PageStatus.FETCHED,
     PageStatus.UNCHANGED,
@@ -262,12 +261,4 @@ def _key(held: Claim) -> dict[str, Any]:
 
 
 def _page(row: CrawlPage) -> Page:
-    return Page(
-        url=row.url,
-        depth=row.depth,
-        document_id=row.document_id,
-        etag=row.etag,
-        last_modified=row.last_modified,
-        sha256=row.sha256,
-        fetched_at=row.fetched_at,
-    )
+    return msgspec.convert(row, Page, from_attributes=True)

@@ -7,12 +7,11 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import DateTime, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from knowledge import index, locking
 from knowledge.reading import filetype
-from knowledge.tables import Document, DocumentKind
+from knowledge.tables import CLOCK, Document, DocumentKind
 from knowledge.web import crawl, fetch, frontier, links, sitemaps
 from knowledge.web.crawl import Claim
 from knowledge.web.crawltables import CrawlKind, PageStatus
@@ -20,7 +19,6 @@ from knowledge.web.fetch import BeforeHop, Fetched, Fetcher
 from knowledge.web.frontier import Page
 from knowledge.web.links import PageLinks
 from knowledge.web.sitemaps import Sitemap
-from knowledge.web.weberrors import WebError
 from knowledge.web.weburl import Scope, Target, canonical, join
 
 PAGES: Final = fetch.HTML | {filetype.PDF, filetype.TEXT, filetype.MARKDOWN}
@@ -28,7 +26,6 @@ SITEMAP_DEPTH_MAX: Final = 3
 _XML: Final = frozenset({"application/xml", "text/xml"})
 _PACKED: Final = frozenset({"application/gzip", "application/x-gzip"})
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
-_CLOCK: Final = func.clock_timestamp(type_=DateTime(timezone=True))
 
 Queued = Callable[[AsyncSession, UUID], Awaitable[None]]
 
@@ -203,9 +200,7 @@ async def _document(
     db: AsyncSession, held: Claim, page: Page, found: Visit, *, documents_max: int
 ) -> Document:
     if page.document_id is None:
-        others = Document.org_id == held.org_id, Document.kind != DocumentKind.FAQ
-        if (await db.scalar(select(func.count()).where(*others)) or 0) >= documents_max:
-            raise WebError("too_many_documents")
+        await index.check_room(db, held.org_id, documents_max)
     known = await index.lock_by_name(db, held.org_id, DocumentKind.PAGE, page.url)
     is_new = known.version == 0
     return await index.add(
@@ -239,7 +234,7 @@ def _in_utf8(fetched: Fetched) -> bytes:
 async def _settle(
     db: AsyncSession, held: Claim, page: Page, status: PageStatus, found: Visit, **known: Any
 ) -> None:
-    known = {"fetched_at": _CLOCK, "http_status": found.fetched.status, **known}
+    known = {"fetched_at": CLOCK, "http_status": found.fetched.status, **known}
     if not found.not_modified:
         known |= {
             "etag": found.fetched.etag,

@@ -55,7 +55,6 @@ WEB_MESSAGES: Final = {
     "not_found": "There is no such crawl.",
     "internal": "Something went wrong on our side. Run the crawl again.",
     "crawl_exists": "This address is read already. Change that crawl instead.",
-    "too_many_documents": "The knowledge base is full. Delete some documents first.",
 }
 
 

@@ -1,6 +1,7 @@
 """Short ways to put documents into the knowledge base of a test, and to look at what is there."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -9,8 +10,8 @@ from chatbot.orgs.tables import Org
 from knowledge import index, ingest, search
 from knowledge.embed import Embedder, LocalEmbedder
 from knowledge.models import Models
-from knowledge.search import SearchResult
-from knowledge.tables import Document, DocumentKind, Passage
+from knowledge.search import FoundPassage, Hit, SearchResult
+from knowledge.tables import Document, DocumentKind, Passage, new_id
 
 LOCAL = LocalEmbedder()
 TABLES = ("documents", "document_versions", "document_files", "passages", "postings", "embeddings")
@@ -61,7 +62,40 @@ async def find(
         )
 
 
-async def counts(database: Database, org: Org) -> dict[str, int]:
+def found(
+    text: str = "", *, passage_id: UUID | None = None, heading: str | None = None, tokens: int = 1
+) -> FoundPassage:
+    """A passage as if it had been found; no two are the same."""
+    return FoundPassage(
+        id=passage_id or new_id(),
+        no=1,
+        document_id=new_id(),
+        version=1,
+        ord=0,
+        kind="document",
+        title="",
+        url=None,
+        heading=heading,
+        page=None,
+        text=text,
+        tokens=tokens,
+    )
+
+
+def hit(
+    passage: FoundPassage, *, coverage: float = 1.0, strength: float = 1.0, cosine: float = 0.5
+) -> Hit:
+    return Hit(
+        passage=passage,
+        lexical=1.0,
+        vector=cosine,
+        score=1.0,
+        coverage=coverage,
+        strength=strength,
+    )
+
+
+async def counts(database: Database, org: Org, *, tables: Sequence[str] = TABLES) -> dict[str, int]:
     """How many rows of each table the organisation has."""
     async with database.transaction(org.id) as db:
         return {
@@ -69,7 +103,7 @@ async def counts(database: Database, org: Org) -> dict[str, int]:
                 text(f"select count(*) from {name} where org_id = :o"), {"o": org.id}
             )
             or 0
-            for name in TABLES
+            for name in tables
         }
 
 

@@ -15,7 +15,7 @@ from chatbot.database import Database
 from chatbot.orgs.tables import Org
 from knowledge import faqcsv, faqimport, faqs
 from knowledge.embed import LocalEmbedder, Vectors
-from knowledge.errors import KnowledgeError
+from knowledge.errors import MESSAGES, KnowledgeError
 from knowledge.faqimport import Outcome, Report
 from knowledge.faqs import Draft
 from knowledge.models import Models
@@ -113,6 +113,19 @@ def test_a_row_that_cannot_be_used_has_its_code_and_the_others_stand() -> None:
         (9, "bad_answer"),
     ]
     assert [draft.question for draft in drafts(body)] == ["One?"]
+
+
+def test_a_row_that_cannot_be_used_names_the_column_as_its_file_does() -> None:
+    body = "Frage;Antwort;Web Adresse;Aktiv\nA?;;;\nB?;Ja.;ftp://b;\nC?;Ja.;;vielleicht\n"
+
+    messages = [row.error.message for row in faqcsv.read(body.encode()) if row.error]
+
+    assert [message.partition(":")[0] for message in messages] == [
+        "Column “Antwort”",
+        "Column “Web Adresse”",
+        "Column “Aktiv”",
+    ]
+    assert messages[2].endswith(MESSAGES["bad_switch"])
 
 
 @pytest.mark.parametrize(

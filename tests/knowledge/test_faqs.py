@@ -13,15 +13,15 @@ from chatbot.answering import curated
 from chatbot.answering.curated import Curated
 from chatbot.database import Database, new_id
 from chatbot.orgs.tables import Org
-from knowledge import faqcsv, faqimport, faqs, preferences, reembed, search, wordings
+from knowledge import faqcsv, faqimport, faqs, preferences, reembed, wordings
 from knowledge.embed import LocalEmbedder, Vectors
 from knowledge.errors import KnowledgeError
 from knowledge.faqs import Draft, Entry
 from knowledge.models import Models
-from knowledge.search import SearchResult
+from tests.knowledge import shelves
+from tests.knowledge.shelves import LOCAL, find
 
-EMBEDDER = LocalEmbedder()
-MODELS = Models(EMBEDDER)
+MODELS = Models(LOCAL)
 RETURNS = Draft(
     question="How can I send a kettle back?",
     answer="Put it into any box and write “return” on it. We pay the postage.",
@@ -43,28 +43,15 @@ async def save(database: Database, org: Org, draft: Draft, **more: object) -> En
     return await faqs.save(database.transaction, MODELS, org.id, draft, **more)  # pyright: ignore[reportArgumentType]
 
 
-async def find(database: Database, org: Org, question: str) -> SearchResult:
-    vectors = await EMBEDDER.embed([question])
-    async with database.transaction(org.id) as db:
-        return await search.passages(db, org.id, question, vectors[0], model=EMBEDDER.model)
-
-
 async def served(database: Database, org: Org, question: str) -> Curated | None:
     found = await find(database, org, question)
     async with database.transaction(org.id) as db:
         near = await wordings.compare(db, org.id, question, found.hits)
-    return curated.choose(question, near, EMBEDDER.model)
+    return curated.choose(question, near, LOCAL.model)
 
 
 async def counts(database: Database, org: Org) -> dict[str, int]:
-    async with database.transaction(org.id) as db:
-        return {
-            name: await db.scalar(
-                text(f"select count(*) from {name} where org_id = :o"), {"o": org.id}
-            )
-            or 0
-            for name in TABLES
-        }
+    return await shelves.counts(database, org, tables=TABLES)
 
 
 async def test_a_question_is_found_by_every_way_to_ask_it(
@@ -472,7 +459,7 @@ async def test_every_wording_of_an_answer_is_compared(
         near = await wordings.compare(db, two_orgs[0].id, draft.question, [shown])
 
     assert {each.wording for each in near} == {draft.question, *variants}
-    assert curated.choose(draft.question, near, EMBEDDER.model) is not None
+    assert curated.choose(draft.question, near, LOCAL.model) is not None
 
 
 async def test_an_import_waits_for_its_questions_before_the_shelf(

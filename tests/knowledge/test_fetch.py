@@ -20,6 +20,7 @@ from knowledge.web.fetch import BODY_BYTES_MAX, HTML, Fetcher, Resolve, system_r
 from knowledge.web.inflate import gunzipped
 from knowledge.web.weberrors import WebError
 from knowledge.web.weburl import Target, canonical, join, parse, scope_of
+from tests import serving
 from tests.knowledge.website import SITE_HOST, Reply, Trap, Website, page
 
 PUBLIC = "93.184.215.14"
@@ -268,20 +269,16 @@ async def test_the_certificate_must_be_of_the_name_and_not_of_the_address(tmp_pa
         return web.Response(text="hello", content_type="text/html")
 
     certified, trusting = _certificates(tmp_path, "shop.example")
-    runner = web.ServerRunner(web.Server(answer))
-    await runner.setup()
-    await web.TCPSite(runner, SITE_HOST, 0, ssl_context=certified).start()
-    port = runner.addresses[0][1]
     resolve, _ = answering([SITE_HOST])
     addresses = Addresses([f"{SITE_HOST}/32"])
-    fetcher = Fetcher(addresses, ports={port}, resolve=resolve, ssl_context=trusting)
-    strange = Fetcher(addresses, ports={port}, resolve=resolve)
+    async with serving.running(answer, SITE_HOST, secured=certified) as port:
+        fetcher = Fetcher(addresses, ports={port}, resolve=resolve, ssl_context=trusting)
+        strange = Fetcher(addresses, ports={port}, resolve=resolve)
 
-    found = await fetcher.get(f"https://shop.example:{port}/")
-    other_name = await refusal(fetcher.get(f"https://bank.example:{port}/"))
-    by_address = await refusal(fetcher.get(f"https://{SITE_HOST}:{port}/"))
-    unknown_issuer = await refusal(strange.get(f"https://shop.example:{port}/"))
-    await runner.cleanup()
+        found = await fetcher.get(f"https://shop.example:{port}/")
+        other_name = await refusal(fetcher.get(f"https://bank.example:{port}/"))
+        by_address = await refusal(fetcher.get(f"https://{SITE_HOST}:{port}/"))
+        unknown_issuer = await refusal(strange.get(f"https://shop.example:{port}/"))
 
     assert found.body == b"hello"
     assert {other_name.code, by_address.code, unknown_issuer.code} == {"tls_failed"}

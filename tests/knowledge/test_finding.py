@@ -15,7 +15,6 @@ from knowledge.errors import KnowledgeError
 from knowledge.models import Models
 from knowledge.retrieve import Retriever, widen
 from knowledge.search import FoundPassage
-from knowledge.tables import new_id
 from tests.knowledge import shelves
 
 SHIPPING = "Parcels to Norway need a customs declaration and travel for nine days."
@@ -141,21 +140,8 @@ def test_labels_are_short_words(labels: list[str]):
         audience.checked(labels)
 
 
-def found_passage(ord_: int, *, heading: str = "h", tokens: int = 10) -> FoundPassage:
-    return FoundPassage(
-        id=new_id(),
-        no=ord_,
-        document_id=new_id(),
-        version=1,
-        ord=ord_,
-        kind="document",
-        title="t",
-        url=None,
-        heading=heading,
-        page=None,
-        text=f"p{ord_}",
-        tokens=tokens,
-    )
+def found_passage(n: int, *, heading: str = "h", tokens: int = 10) -> FoundPassage:
+    return shelves.found(f"p{n}", heading=heading, tokens=tokens)
 
 
 def test_neighbours_are_added_while_the_budget_lasts_and_said_once():

@@ -12,12 +12,13 @@ from chatbot.orgs.tables import Org
 from knowledge import bands, followups, index
 from knowledge.bands import LOCAL, Band, Evidence
 from knowledge.embed import LocalEmbedder
-from knowledge.followups import Turn
+from knowledge.followups import Said
 from knowledge.ingest import ingest_next
 from knowledge.models import Models
 from knowledge.retrieve import Retriever
-from knowledge.search import FoundPassage, Hit, SearchResult
+from knowledge.search import Hit, SearchResult
 from knowledge.tables import new_id
+from tests.knowledge import shelves
 
 MODELS = Models(LocalEmbedder())
 PAGES = {
@@ -54,28 +55,8 @@ def retriever(database: Database) -> Retriever:
 
 
 def hit(passage_id: UUID, coverage: float, strength: float, cosine: float) -> Hit:
-    passage = FoundPassage(
-        id=passage_id,
-        no=1,
-        document_id=new_id(),
-        version=1,
-        ord=0,
-        kind="document",
-        title="",
-        url=None,
-        heading=None,
-        page=None,
-        text="",
-        tokens=1,
-    )
-    return Hit(
-        passage=passage,
-        lexical=1.0,
-        vector=cosine,
-        score=1.0,
-        coverage=coverage,
-        strength=strength,
-    )
+    passage = shelves.found(passage_id=passage_id)
+    return shelves.hit(passage, coverage=coverage, strength=strength, cosine=cosine)
 
 
 def result(hits: Sequence[Hit], **more: object) -> SearchResult:
@@ -87,7 +68,7 @@ def result(hits: Sequence[Hit], **more: object) -> SearchResult:
 HERE, THERE = new_id(), new_id()
 TOGETHER = result([hit(HERE, 0.6, 0.4, 0.6), hit(THERE, 0.1, 0.1, 0.3)])
 STRONG, WEAK, SOME = (0.9, 0.7, 0.6), (0.1, 0.1, 0.2), (0.6, 0.4, 0.4)
-RARE = Turn(2.0, frozenset(), 2)
+RARE = Said(2.0, frozenset(), 2)
 
 
 def test_a_first_turn_is_searched_as_it_is() -> None:
@@ -107,8 +88,8 @@ def test_a_long_turn_does_not_push_the_other_out() -> None:
     assert "The kettle?" in both[: followups.QUERY_CHARS_MAX]
 
 
-@pytest.mark.parametrize("said", [Turn(0.0, frozenset()), Turn(0.9, frozenset(), 1)])
-def test_a_word_or_two_that_all_know_go_on_from_the_turn_before(said: Turn) -> None:
+@pytest.mark.parametrize("said", [Said(0.0, frozenset()), Said(0.9, frozenset(), 1)])
+def test_a_word_or_two_that_all_know_go_on_from_the_turn_before(said: Said) -> None:
     alone = result([hit(THERE, *STRONG)])
 
     assert followups.choose(said, alone, TOGETHER) == TOGETHER
@@ -137,7 +118,7 @@ def test_a_turn_that_speaks_of_the_passage_is_judged_by_the_better_reading() -> 
 
 
 def test_a_word_that_nobody_wrote_has_to_be_a_typo_to_go_on() -> None:
-    said = Turn(0.5, frozenset({"lidd"}), 0)
+    said = Said(0.5, frozenset({"lidd"}), 0)
     alone = result([hit(THERE, 0.0, 0.0, 0.4)])
     mended = result([hit(THERE, 0.0, 0.0, 0.4)], corrections={"lidd": "lid"})
 
@@ -225,6 +206,6 @@ async def test_words_are_told_apart_from_stop_words_and_unknown_ones(
     assert said.unknown == {"asdf"}
     assert said.known == 1
     assert 1 < said.rarity < 2
-    assert nothing == Turn(0.0, frozenset(), 0, 1)
+    assert nothing == Said(0.0, frozenset(), 0, 1)
     assert not said.is_nonsense
     assert np.isfinite(said.rarity)

@@ -17,9 +17,9 @@ from knowledge.errors import BODY_BYTES_MAX, KnowledgeError
 from knowledge.models import Models
 from knowledge.reading.split import Piece
 from knowledge.tables import Document, Status
+from tests.knowledge.shelves import counts, fresh
 
 PROSE = "Parcels are sent on working days. Returns are free within thirty days of delivery. "
-TABLES = ("documents", "document_versions", "document_files", "passages", "postings", "embeddings")
 
 
 async def upload(database: Database, org: Org, name: str, body: bytes) -> Document:
@@ -31,25 +31,9 @@ async def work(database: Database, org: Org) -> bool:
     return await ingest.ingest_next(database.transaction, Models(LocalEmbedder()), org.id)
 
 
-async def fresh(database: Database, org: Org, document: Document) -> Document:
-    async with database.transaction(org.id) as db:
-        return await index.get(db, org.id, document.id)
-
-
 async def claim(database: Database, org: Org) -> claims.Claim | None:
     async with database.transaction(org.id) as db:
         return await claims.claim(db, org.id)
-
-
-async def counts(database: Database, org: Org) -> dict[str, int]:
-    async with database.transaction(org.id) as db:
-        return {
-            name: await db.scalar(
-                text(f"select count(*) from {name} where org_id = :o"), {"o": org.id}
-            )
-            or 0
-            for name in TABLES
-        }
 
 
 async def stats(database: Database, org: Org) -> dict[str, tuple[int, int]]:

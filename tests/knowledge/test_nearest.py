@@ -119,7 +119,7 @@ async def test_an_index_left_half_built_is_made_anew_and_two_builders_do_not_mee
     apart: Database, urls: Urls
 ):
     alder = await filled(apart, "alder")
-    wanted = nearest.Wanted(alder.id, shelves.LOCAL.model, 256)
+    wanted = nearest.Index(alder.id, shelves.LOCAL.model, 256)
     assert await nearest.build(urls.owner, wanted)
     with psycopg.connect(urls.superuser, autocommit=True) as link:
         link.execute(
@@ -139,7 +139,7 @@ async def test_an_index_left_half_built_is_made_anew_and_two_builders_do_not_mee
 
 async def test_of_several_indexes_one_is_made_at_a_time(apart: Database, urls: Urls):
     orgs = [await filled(apart, name) for name in ("alder", "birch", "cedar")]
-    wanted = [nearest.Wanted(org.id, shelves.LOCAL.model, 256) for org in orgs]
+    wanted = [nearest.Index(org.id, shelves.LOCAL.model, 256) for org in orgs]
 
     built = await asyncio.gather(*(nearest.build(urls.owner, each) for each in wanted))
     while not all(built):

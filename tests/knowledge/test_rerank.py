@@ -18,8 +18,9 @@ from knowledge.faqs import Draft
 from knowledge.models import Models
 from knowledge.rerank import EndpointReranker, RerankFailed
 from knowledge.retrieve import Retriever
-from knowledge.search import FoundPassage, Hit
-from knowledge.tables import new_id
+from knowledge.search import Hit
+from tests import serving
+from tests.knowledge import shelves
 
 
 @dataclass
@@ -42,35 +43,21 @@ def _reply(endpoint: Endpoint, documents: list[str]) -> bytes:
     return json.dumps(results if endpoint.bare else {"id": "x", "results": results}).encode()
 
 
-@contextlib.asynccontextmanager
-async def running() -> AsyncGenerator[Endpoint]:
+@pytest.fixture
+async def served() -> AsyncIterator[Endpoint]:
     endpoint = Endpoint()
-    app = web.Application()
 
-    async def answer(request: web.Request) -> web.Response:
+    async def answer(request: web.BaseRequest) -> web.Response:
+        assert (request.method, request.path) == ("POST", "/v2/rerank")
         body = await request.json()
         endpoint.asked.append((body, request.headers.get("Authorization", "")))
         await asyncio.sleep(endpoint.after_s)
         reply = _reply(endpoint, body["documents"]) if endpoint.body is None else endpoint.body
         return web.Response(status=endpoint.status, body=reply)
 
-    app.router.add_post("/v2/rerank", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    endpoint.url = f"http://{host}:{port}/v2"
-    try:
+    async with serving.running(answer) as port:
+        endpoint.url = f"http://127.0.0.1:{port}/v2"
         yield endpoint
-    finally:
-        await runner.cleanup()
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Endpoint]:
-    async with running() as found:
-        yield found
 
 
 @contextlib.asynccontextmanager
@@ -83,30 +70,7 @@ async def asking(served: Endpoint) -> AsyncGenerator[EndpointReranker]:
 
 
 def hits(*texts: str) -> list[Hit]:
-    return [
-        Hit(
-            passage=FoundPassage(
-                id=new_id(),
-                no=n,
-                document_id=new_id(),
-                version=1,
-                ord=0,
-                kind="document",
-                title="",
-                url=None,
-                heading=None,
-                page=None,
-                text=text,
-                tokens=1,
-            ),
-            lexical=1.0,
-            vector=0.5,
-            score=1.0 / (n + 1),
-            coverage=1.0,
-            strength=1.0,
-        )
-        for n, text in enumerate(texts)
-    ]
+    return [shelves.hit(shelves.found(text)) for text in texts]
 
 
 def texts(found: list[Hit]) -> list[str]:

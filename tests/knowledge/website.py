@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from tests import serving
+
 HTML = "text/html; charset=utf-8"
 XML = "application/xml"
 SITE_HOST = "127.0.0.2"  # of all that is on this machine, the one that may be reached
@@ -34,7 +36,7 @@ class Website:
     """`pages` may be changed at any time; `hits` counts requests by path with query."""
 
     host: str
-    port: int
+    port: int = 0
     pages: dict[str, Reply] = field(default_factory=dict)
     hits: Counter[str] = field(default_factory=Counter)
     asked: list[web.BaseRequest] = field(default_factory=list)
@@ -65,15 +67,9 @@ class Website:
 @contextlib.asynccontextmanager
 async def running(host: str = SITE_HOST) -> AsyncGenerator[Website]:
     """A website on a free port, gone with the block."""
-    listener = socket.create_server((host, 0))
-    website = Website(host, listener.getsockname()[1])
-    runner = web.ServerRunner(web.Server(website.answer), shutdown_timeout=0.1)
-    await runner.setup()
-    await web.SockSite(runner, listener).start()
-    try:
+    website = Website(host)
+    async with serving.running(website.answer, host) as website.port:
         yield website
-    finally:
-        await runner.cleanup()
 
 
 @dataclass

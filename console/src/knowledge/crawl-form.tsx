@@ -1,8 +1,5 @@
-import { type SyntheticEvent, useRef, useState } from "react";
 import { keys } from "../keys";
 import { useOrg } from "../org";
-import { Button } from "../parts/button";
-import { Dialog, SheetFoot } from "../parts/dialog";
 import { SelectField, TextField } from "../parts/field";
 import { notify } from "../parts/notices";
 import { useAct } from "./acting";
@@ -18,16 +15,15 @@ import {
   URL_CHARS_MAX,
 } from "./crawl-draft";
 import { LabelEditor } from "./label-editor";
-import { audience, settled } from "./labels";
+import { audience } from "./labels";
+import { Radio } from "./radio";
+import { SheetForm, useDraft } from "./sheet-form";
 import type { Crawl } from "./wire";
 
 /** Describes a website to read, a new one or `crawl` anew (its address stays); stands only while it is open. */
 export function CrawlForm({ crawl, onClose }: { crawl: Crawl | null; onClose: () => void }) {
   const { api, slug } = useOrg();
-  const [draft, setDraft] = useState(() => crawlDraft(crawl));
-  const [tried, setTried] = useState(false);
-  const form = useRef<HTMLFormElement>(null);
-  const problems = tried ? crawlProblems(draft) : {};
+  const { draft, change, problems, check } = useDraft(() => crawlDraft(crawl), crawlProblems);
   const stale = [keys.crawls(slug), keys.labels(slug), ...(crawl ? [keys.crawl(slug, crawl.id)] : [])];
   const save = useAct(
     () => {
@@ -43,68 +39,44 @@ export function CrawlForm({ crawl, onClose }: { crawl: Crawl | null; onClose: ()
       },
     },
   );
-  const change = (changed: Partial<CrawlDraft>): void => setDraft((before) => ({ ...before, ...changed }));
-  const submit = (event: SyntheticEvent): void => {
-    event.preventDefault();
-    const labels = settled(draft.labels);
-    setTried(true);
-    change({ labels });
-    const first = Object.keys(crawlProblems(draft))[0];
-    if (first) form.current?.querySelector<HTMLElement>(`[name=${first}]`)?.focus();
-    else if (labels.problem === null) save.mutate(undefined);
-  };
   return (
-    <Dialog
-      side
-      open
+    <SheetForm
       title={crawl ? "Edit the website" : "Add a website"}
       about="Its pages become documents. What its robots.txt forbids is not read."
+      action={crawl ? "Save" : "Add and read"}
+      check={check}
+      save={save}
       onClose={onClose}
     >
-      <form ref={form} noValidate onSubmit={submit} className="flex min-h-0 flex-1 flex-col">
-        <div className="min-h-0 flex-1 space-y-4 overflow-y-auto p-4">
-          <TextField
-            label="Address"
-            name="url"
-            autoFocus={crawl === null}
-            type="url"
-            inputMode="url"
-            maxLength={URL_CHARS_MAX}
-            placeholder="https://www.example.com/help"
-            value={draft.url}
-            readOnly={crawl !== null}
-            problem={problems.url}
-            {...(crawl && { hint: "To read another address, add another website." })}
-            onChange={({ target }) => change({ url: target.value })}
-          />
-          {crawl === null && <KindChoice draft={draft} change={change} />}
-          <Limits draft={draft} change={change} problems={problems} />
-          <SelectField
-            label="Read again"
-            value={draft.schedule}
-            options={SCHEDULES}
-            hint="Only pages that changed are read anew; pages that are gone leave the knowledge base."
-            onChange={(schedule) => change({ schedule })}
-          />
-          <LabelEditor
-            draft={draft.labels}
-            hint={audience(draft.labels.labels).replace("answered from it", "answered from its pages")}
-            onChange={(labels) => change({ labels })}
-          />
-          {save.error && (
-            <p role="alert" className="rounded-lg bg-bad-tint px-3 py-2 text-bad">
-              {save.error.message}
-            </p>
-          )}
-        </div>
-        <SheetFoot>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" tone="primary" disabled={save.isPending}>
-            {save.isPending ? "Saving…" : crawl ? "Save" : "Add and read"}
-          </Button>
-        </SheetFoot>
-      </form>
-    </Dialog>
+      <TextField
+        label="Address"
+        name="url"
+        autoFocus={crawl === null}
+        type="url"
+        inputMode="url"
+        maxLength={URL_CHARS_MAX}
+        placeholder="https://www.example.com/help"
+        value={draft.url}
+        readOnly={crawl !== null}
+        problem={problems.url}
+        {...(crawl && { hint: "To read another address, add another website." })}
+        onChange={({ target }) => change({ url: target.value })}
+      />
+      {crawl === null && <KindChoice draft={draft} change={change} />}
+      <Limits draft={draft} change={change} problems={problems} />
+      <SelectField
+        label="Read again"
+        value={draft.schedule}
+        options={SCHEDULES}
+        hint="Only pages that changed are read anew; pages that are gone leave the knowledge base."
+        onChange={(schedule) => change({ schedule })}
+      />
+      <LabelEditor
+        draft={draft.labels}
+        hint={audience(draft.labels.labels, "answered from its pages")}
+        onChange={(labels) => change({ labels })}
+      />
+    </SheetForm>
   );
 }
 
@@ -116,22 +88,15 @@ function KindChoice({ draft, change }: PartProps) {
       <legend className="mb-1 font-medium">What to read</legend>
       <div className="overflow-hidden rounded-lg border border-edge">
         {KINDS.map(({ value, name, hint }) => (
-          <label
+          <Radio
             key={value}
-            className="flex cursor-pointer gap-3 border-b border-line px-3 py-2 last:border-b-0 has-checked:bg-accent-tint"
-          >
-            <input
-              type="radio"
-              name="kind"
-              checked={draft.kind === value}
-              onChange={() => change({ kind: value })}
-              className="mt-0.5 size-4 accent-accent"
-            />
-            <span>
-              <span className="block font-medium">{name}</span>
-              <span className="block text-xs text-soft">{hint}</span>
-            </span>
-          </label>
+            group="kind"
+            name={name}
+            hint={hint}
+            checked={draft.kind === value}
+            onChoose={() => change({ kind: value })}
+            className="border-b border-line px-3 py-2 last:border-b-0 has-checked:bg-accent-tint"
+          />
         ))}
       </div>
     </fieldset>

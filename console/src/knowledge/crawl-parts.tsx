@@ -14,6 +14,7 @@ import { useAct, useMayChange } from "./acting";
 import { CrawlForm } from "./crawl-form";
 import { crawlProgress, pagesKnown, SCHEDULES, scopeOf, STATUSES } from "./crawl-draft";
 import { LabelChips } from "./label-editor";
+import { Radio } from "./radio";
 import type { Crawl } from "./wire";
 import { counted, uncapitalised } from "./words";
 
@@ -133,19 +134,14 @@ function CrawlRemoval({ crawl, onClose, onRemoved = onClose }: CrawlRemovalProps
       <fieldset className="mt-4 space-y-2">
         <legend className="sr-only">{counted(pagesKnown(crawl), "page")}</legend>
         {choices.map(({ keeps, name, hint }) => (
-          <label key={name} className="flex cursor-pointer gap-3">
-            <input
-              type="radio"
-              name="keep"
-              checked={keep === keeps}
-              onChange={() => setKeep(keeps)}
-              className="mt-0.5 size-4 accent-accent"
-            />
-            <span>
-              <span className="block font-medium">{name}</span>
-              <span className="block text-xs text-soft">{hint}</span>
-            </span>
-          </label>
+          <Radio
+            key={name}
+            group="keep"
+            name={name}
+            hint={hint}
+            checked={keep === keeps}
+            onChoose={() => setKeep(keeps)}
+          />
         ))}
       </fieldset>
     </Ask>

@@ -134,7 +134,7 @@ function Uploading({ labels, onLabels, onFiles }: UploadingProps) {
           title="Labels of the next files"
           labels={labels}
           action="Use these labels"
-          hint={(next) => audience(next).replace("from it", "from the files that you upload next")}
+          hint={(next) => audience(next, "answered from the files that you upload next")}
           saving={false}
           onSave={(next) => {
             onLabels(next);

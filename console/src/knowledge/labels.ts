@@ -54,9 +54,9 @@ export function suggestions(known: readonly string[], labels: readonly string[],
 }
 
 /** Who gets answers from what has these labels. */
-export function audience(labels: readonly string[]): string {
-  if (labels.length === 0) return "Visitors of every site are answered from it.";
-  return `Only visitors of sites with the label ${either(labels)} are answered from it.`;
+export function audience(labels: readonly string[], gets = "answered from it"): string {
+  if (labels.length === 0) return `Visitors of every site are ${gets}.`;
+  return `Only visitors of sites with the label ${either(labels)} are ${gets}.`;
 }
 
 /** What visitors of a site with these labels are answered from. */
