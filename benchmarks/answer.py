@@ -34,7 +34,12 @@ from knowledge.retrieve import Retriever
 
 ORIGIN = "https://www.example.org"
 SECRET = "only for a benchmark: it may be known to all"
-LIMITS = Limits(messages_per_minute=100_000, events_per_second=1_000)
+LIMITS = Limits(
+    messages_per_minute=100_000,
+    messages_per_minute_block=100_000,
+    messages_per_minute_site=100_000,
+    events_per_second=1_000,
+)
 WARM_UP = 20
 ANSWER_S_MAX = 20
 BENCHMARK_S_MAX = 600

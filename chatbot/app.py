@@ -14,14 +14,24 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 import chatbot.answering.api
+import chatbot.answering.models_api
+import chatbot.answering.budget_api
+import chatbot.answering.persona_api
+import chatbot.answering.repair_api
 import chatbot.conversations.api
 import chatbot.library.api
 import chatbot.staff.api
 from chatbot import health, pages, web
+from chatbot.answering import budget
 from chatbot.answering.answers import Answers
 from chatbot.answering.asking import Asking
+from chatbot.answering.endpoints import Endpoints
 from chatbot.answering.extractive import ExtractiveModel
 from chatbot.answering.model import EndpointModel, Model
+from chatbot.answering.rates import Rates
+from chatbot.answering.secretbox import Box
+from chatbot.answering.spending import Forgetting
+from chatbot.answering.turns import Asked
 from chatbot.answering.writing import Writing
 from chatbot.database import Database
 from chatbot.jobs import Jobs
@@ -64,6 +74,7 @@ SOCKET_STRUCTS = (
     events.Send,
     events.Resume,
     events.Stop,
+    events.RetryAnswer,
     events.SetTyping,
     events.Typing,
     events.Renewed,
@@ -97,16 +108,24 @@ class Service:
         self.models = models_of(settings, embedder)
         self.reranker = reranker_of(settings)
         self.retriever = Retriever(self.database.transaction, self.models, self.reranker)
-        self.model = model or model_of(settings)
+        self.endpoints = endpoints_of(settings, model)
         self.realtime = self._realtime()
         self.answers = Answers(
             self.database,
-            Writing(self.retriever, self.model),
+            Writing(self.retriever, self.endpoints, self._reserve),
             self.realtime.frames,
             seconds_max=settings.limits.answer_seconds_max,
         )
-        self.asking = Asking(self.database, self.answers, settings.limits, self.realtime.is_staffed)
+        self.throttle = Throttle()
+        self.asking = Asking(
+            self.database,
+            self.answers,
+            settings.limits,
+            Rates(self.throttle, settings.limits),
+            self.realtime.is_staffed,
+        )
         self.upkeep = Upkeep(self.database, self.jobs, self.models, settings.database_owner_url)
+        self.forgetting = Forgetting(self.database)
         self.ingestion = Ingestion(self.database, self.jobs, self.models, self.upkeep)
         self.crawling = Crawling(
             self.database,
@@ -131,17 +150,23 @@ class Service:
         await self.ingestion.resume()
         await self.upkeep.resume()
         await self.crawling.resume()
+        await self.forgetting.resume()
 
     async def stop(self) -> None:
         """The other way round: nothing new, then what runs ends, then the connections close."""
         await self.jobs.stop()
         await self.answers.close()
         await self.realtime.stop()
-        if isinstance(self.model, EndpointModel):
-            await self.model.close()
+        await self.endpoints.close()
         if self.reranker is not None:
             await self.reranker.close()
         await self.database.close()
+
+    async def _reserve(self, asked: Asked, tokens: int) -> str | None:
+        async with self.database.transaction(asked.org_id, actor="system") as db:
+            return await budget.reserve(
+                db, asked.org_id, asked.mid, tokens=tokens, limits=self.settings.limits
+            )
 
     def _heard(self, org_id: UUID, signal: Signal) -> None:
         """A signal of any process: stops and takeovers reach the answer that runs in this one."""
@@ -170,6 +195,7 @@ class Service:
             staff=staff,
             public_url=self.settings.public_url,
             limits=self.settings.limits,
+            trusted_proxies=self.settings.trusted_proxies,
         )
 
     def _http(self, more_routes: Sequence[Router]) -> Litestar:
@@ -178,11 +204,13 @@ class Service:
             "database": self.database,
             "tokens": self.tokens,
             "passwords": Passwords(),
-            "throttle": Throttle(),
+            "throttle": self.throttle,
             "jobs": self.jobs,
             "models": self.models,
             "retriever": self.retriever,
             "asking": self.asking,
+            "bot": self.answers,
+            "endpoints": self.endpoints,
         }
         provided = {name: _provide(thing) for name, thing in given.items()}
         provided |= {"staff": Provide(provide_staff), "visitor": Provide(provide_visitor)}
@@ -217,12 +245,17 @@ def openapi_schema() -> dict[str, Any]:
     return schema
 
 
-def model_of(settings: Settings) -> Model:
-    """The model that the settings name."""
-    if settings.model == ExtractiveModel.name:
-        return ExtractiveModel()
-    return EndpointModel(
-        settings.model, api_key=settings.openai_api_key, base_url=settings.openai_base_url
+def endpoints_of(settings: Settings, model: Model | None = None) -> Endpoints:
+    """The model that the settings name (or `model`), and the way to those of organisations."""
+    if model is None and settings.model != ExtractiveModel.name:
+        model = EndpointModel(
+            settings.model, api_key=settings.openai_api_key, base_url=settings.openai_base_url
+        )
+    return Endpoints(
+        model,
+        Box(settings.secret_keys),
+        own_url=settings.openai_base_url,
+        hosts=settings.model_hosts,
     )
 
 
@@ -254,6 +287,11 @@ def _api() -> Router:
         route_handlers=[
             chatbot.answering.api.VISITOR_ROUTES,
             chatbot.answering.api.STAFF_ROUTES,
+            chatbot.answering.budget_api.ROUTES,
+            chatbot.answering.persona_api.ROUTES,
+            chatbot.answering.models_api.ROUTES,
+            chatbot.answering.repair_api.VISITOR_ROUTES,
+            chatbot.answering.repair_api.STAFF_ROUTES,
             chatbot.conversations.api.ROUTES,
             chatbot.library.api.ROUTES,
             chatbot.staff.api.ROUTES,

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from chatbot import demo, doctor, embedded, foreground, logs, serving, terminal
 from chatbot.answering.writing import Writing
-from chatbot.app import Service, fetcher_of, model_of, models_of, openapi_schema, reranker_of
+from chatbot.app import Service, endpoints_of, fetcher_of, models_of, openapi_schema, reranker_of
 from chatbot.database import Database
 from chatbot.errors import ChatbotError, StartupError
 from chatbot.evaluation import command
@@ -318,19 +318,23 @@ def crawl_command(url: str, org: str, data_dir: Path | None, **told: Any) -> Non
 @commands.command()
 @click.argument("question")
 @org_option
+@click.option("--site", "site_key", metavar="KEY", help="As a visitor of this site is answered.")
 @click.option("--show-passages", is_flag=True, help="Print what was found, with scores.")
 @data_dir_option
-def ask(question: str, org: str, show_passages: bool, data_dir: Path | None) -> None:
-    """One answer, streamed, with its sources below."""
+def ask(
+    question: str, org: str, site_key: str | None, show_passages: bool, data_dir: Path | None
+) -> None:
+    """One answer, streamed, with its sources below; from all documents, or a site's."""
     console = Console()
 
     async def answer(database: Database, settings: Settings) -> None:
         org_id = await sites.get_org_id(database, org)
+        labels = await terminal.labels_of(database, org_id, site_key)
         retriever = Retriever(database.transaction, models_of(settings), reranker_of(settings))
         if show_passages:
-            await terminal.show_passages(retriever, org_id, question, console)
-        writing = Writing(retriever, model_of(settings))
-        await terminal.answer(writing, org_id, question, console)
+            await terminal.show_passages(retriever, org_id, question, console, labels=labels)
+        writing = Writing(retriever, endpoints_of(settings))
+        await terminal.answer(writing, org_id, question, console, labels=labels)
 
     _with_database(data_dir, answer)
 
@@ -348,9 +352,9 @@ def eval_command(data_dir: Path | None, **told: Any) -> None:
     wanted = command.Wanted(**told)
 
     async def measure(database: Database, settings: Settings) -> None:
-        models, model = models_of(settings), model_of(settings)
+        models, endpoints = models_of(settings), endpoints_of(settings)
         out, log = Console(), Console(stderr=True)
-        await command.run(database, models, model, wanted, out=out, log=log)
+        await command.run(database, models, endpoints, wanted, out=out, log=log)
 
     _with_database(data_dir, measure)
 

@@ -41,6 +41,20 @@ class Limits:
     messages_per_minute: int = field(
         default=20, metadata=_help("messages of one visitor per minute")
     )
+    messages_per_minute_block: int = field(
+        default=60, metadata=_help("… of one address block (/32, or /64 of IPv6)")
+    )
+    messages_per_minute_site: int = field(default=600, metadata=_help("… on one website"))
+    answers_per_visitor_day: int = field(
+        default=100, metadata=_help("answers written by a model for one visitor a day (UTC)")
+    )
+    answers_per_site_day: int = field(default=5_000, metadata=_help("… on one website"))
+    answers_per_org_day: int = field(default=10_000, metadata=_help("… for one organisation"))
+    tokens_per_visitor_day: int = field(
+        default=500_000, metadata=_help("tokens of a model for one visitor a day (UTC)")
+    )
+    tokens_per_site_day: int = field(default=20_000_000, metadata=_help("… on one website"))
+    tokens_per_org_day: int = field(default=40_000_000, metadata=_help("… for one organisation"))
     logins_per_minute: int = field(
         default=5, metadata=_help("log-in attempts per account and address block and minute")
     )
@@ -93,6 +107,13 @@ class Settings:
     openai_base_url: str = field(
         default="https://api.openai.com/v1", metadata=_help("any OpenAI-compatible endpoint")
     )
+    model_hosts: tuple[str, ...] = field(
+        default=(),
+        metadata=_help(
+            "`host` or `host:port` of endpoints that organisations may name although they are not"
+            " public"
+        ),
+    )
     reranker: str = field(
         default="", metadata=_help("a model that orders passages once more (empty: none)")
     )
@@ -142,7 +163,7 @@ def _refuse_unknown(env: Mapping[str, str], known: set[str]) -> None:
 
 def _read(setting: "Field[Any]", value: str) -> Any:
     match setting.name:
-        case "secret_keys" | "trusted_proxies":
+        case "secret_keys" | "trusted_proxies" | "model_hosts":
             items = tuple(part.strip() for part in value.split(",") if part.strip())
             return _checked_secrets(items) if setting.name == "secret_keys" else items
         case "data_dir":

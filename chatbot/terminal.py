@@ -19,8 +19,9 @@ from chatbot.answering import evidence
 from chatbot.answering.turns import Asked
 from chatbot.answering.writing import Draft, Writing
 from chatbot.database import Database, new_id
-from chatbot.errors import ChatbotError, Invalid, StartupError
+from chatbot.errors import ChatbotError, Invalid, NotFound, StartupError
 from chatbot.library import ingest
+from chatbot.orgs import sites
 from chatbot.settings import Limits
 from knowledge import bands
 from knowledge.ingest import ingest_next
@@ -120,7 +121,29 @@ async def ingest_files(
     return results
 
 
-async def answer(writing: Writing, org_id: UUID, question: str, console: Console) -> None:
+async def labels_of(database: Database, org_id: UUID, key: str | None) -> tuple[str, ...] | None:
+    """From which labelled documents the visitors of the organisation's site with this key are
+    answered; None, which is from all of them, without a key. NotFound `unknown_site`.
+    """
+    if key is None:
+        return None
+    async with database.transaction(org_id) as db:
+        for site in await sites.sites(db, org_id):
+            if site.key == key:
+                return tuple(site.labels)
+    raise NotFound(
+        "unknown_site", "The organisation has no site with this key. Try: chatbot site tag"
+    )
+
+
+async def answer(
+    writing: Writing,
+    org_id: UUID,
+    question: str,
+    console: Console,
+    *,
+    labels: tuple[str, ...] | None = None,
+) -> None:
     """Stream one answer to the terminal, its sources below."""
     draft = Draft()
     asked = Asked(
@@ -131,22 +154,30 @@ async def answer(writing: Writing, org_id: UUID, question: str, console: Console
         question=question,
         earlier_questions=(),
         history=(),
+        labels=labels,
     )
     async for piece in writing.pieces(asked, draft):
         console.print(piece, end="", markup=False, highlight=False, soft_wrap=True)
     console.print()
-    for source in draft.citations.sources(draft.quotes):
+    for source in draft.sources():
         page = f", page {source.page}" if source.page else ""
-        heading = f" — {source.heading}" if source.heading else ""
+        # An answer by hand has its question as title and as heading.
+        own = source.heading and source.heading != source.title
+        heading = f" — {source.heading}" if own else ""
         line = f"[{source.n}] {source.title}{page}{heading}"
         console.print(line, style="dim", markup=False, highlight=False)
 
 
 async def show_passages(
-    retriever: Retriever, org_id: UUID, question: str, console: Console
+    retriever: Retriever,
+    org_id: UUID,
+    question: str,
+    console: Console,
+    *,
+    labels: tuple[str, ...] | None = None,
 ) -> None:
     """The passages behind an answer, best first, with every figure that put them there."""
-    tried = await evidence.tried(retriever, org_id, question)
+    tried = await evidence.tried(retriever, org_id, question, labels=labels)
     found, words = tried.found, tried.words
 
     def show(line: str, style: str | None = None) -> None:

@@ -85,20 +85,30 @@ def origin_of(connection: Connection, own_origin: str) -> str | None:
 
 
 def address_block(scope: Scope, trusted_proxies: Sequence[str]) -> str:
-    """The caller's /32 or /64: what limits count by. X-Forwarded-For counts from trusted peers
-    only.
+    """The caller's /32 or /64: what limits count by.
+
+    X-Forwarded-For is read from its end, as far as trusted proxies wrote it: the first address that
+    is none of theirs is the caller's. What stands before it the caller may have made up.
     """
     client = scope.get("client")
-    peer = client[0] if client else NOBODY
-    if peer in trusted_proxies:
-        headers = dict(scope["headers"])
-        peer = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")[-1].strip() or peer
+    caller = client[0] if client else NOBODY
+    hops = _forwarded_for(scope)
+    while caller in trusted_proxies and hops:
+        caller = hops.pop()
     try:
-        address = ipaddress.ip_address(peer)
+        address = ipaddress.ip_address(caller)
     except ValueError:
         return "unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address  # an IPv4 caller of a socket that takes both
     width = 32 if address.version == 4 else 64
     return str(ipaddress.ip_network((address, width), strict=False))
+
+
+def _forwarded_for(scope: Scope) -> list[str]:
+    lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    hops = b",".join(lines).decode("latin-1").split(",")
+    return [hop.strip() for hop in hops if hop.strip()]
 
 
 def chatbot_error(_request: Request[Any, Any, Any], error: ChatbotError) -> Response[Any]:

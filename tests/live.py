@@ -29,11 +29,16 @@ KEY = "a key for tests that is long enough to be believed"
 ROOMY = Limits(
     sessions_per_minute=10_000,
     messages_per_minute=10_000,
+    messages_per_minute_block=10_000,
+    messages_per_minute_site=10_000,
+    answers_per_visitor_day=100_000,
+    tokens_per_visitor_day=100_000_000,
     logins_per_minute=10_000,
     events_per_second=1_000,
     database_connections=8,
 )
 WAIT_S = 15.0
+SENT_BY_SOCKET = ("Origin", "X-Forwarded-For")
 
 Json = dict[str, Any]
 
@@ -59,12 +64,19 @@ async def running(
     fetcher: Fetcher | None = None,
     run_jobs: bool = True,
     limits: Limits = ROOMY,
+    trusted_proxies: tuple[str, ...] = (),
+    model_hosts: tuple[str, ...] = (),
 ) -> AsyncGenerator[Live]:
     """Start the service on a free port; everything ends with the block."""
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = Settings(
-        database_url=database_url, secret_keys=(KEY,), public_url=url, limits=limits
+        database_url=database_url,
+        secret_keys=(KEY,),
+        public_url=url,
+        limits=limits,
+        trusted_proxies=trusted_proxies,
+        model_hosts=model_hosts,
     )
     service = Service(settings, model=model, embedder=embedder, fetcher=fetcher, run_jobs=run_jobs)
     async with serving(service.asgi, listener):
@@ -163,7 +175,7 @@ class Person:
             token = (await self.post("/staff/socket-token"))["token"]
         await self.socket.connect(
             self.url,
-            headers={"Origin": self.headers["Origin"]},
+            headers={name: self.headers[name] for name in SENT_BY_SOCKET if name in self.headers},
             auth={"token": token},
             namespaces=[self.namespace],
             transports=["websocket"],

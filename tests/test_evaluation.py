@@ -11,10 +11,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from chatbot.answering.extractive import ExtractiveModel
 from chatbot.answering.model import Model, ModelFailed, Usage
 from chatbot.answering.prompt import Prompt
-from chatbot.app import models_of
+from chatbot.app import endpoints_of, models_of
 from chatbot.database import Database
 from chatbot.errors import Invalid, NotFound
 from chatbot.evaluation import command
@@ -88,10 +87,11 @@ async def run(
 ) -> tuple[list[dict[str, Any]], str]:
     """The lines of JSON that the command prints, and what it says meanwhile."""
     out, log = io.StringIO(), io.StringIO()
+    settings = Settings(database_url=database.url, secret_keys=(live.KEY,))
     await command.run(
         database,
-        models_of(Settings(database_url=database.url)),
-        model or ExtractiveModel(),
+        models_of(settings),
+        endpoints_of(settings, model),
         Wanted(as_json=True, **told),
         out=Console(file=out),
         log=Console(file=log),
@@ -129,17 +129,20 @@ async def test_answers_are_the_whole_pipelines_and_their_quotes_are_true(
     assert reports[0]["notes"][0] == "written by extractive"
     assert metrics["answers_n"] == 120
     assert metrics["answer_held"] > 0.9
-    assert metrics["left_out_n"] == 60
+    assert metrics["left_out_n"] == 120
     assert metrics["quotes_verbatim"] == 1
     assert metrics["quotes_n"] >= 100
+    assert 40 < metrics["answer_chars"] < 300
     assert metrics["failed_n"] == 0
+    assert reports[0]["counts"]["answer_held"] == 120
+    assert reports[0]["counts"]["quotes_verbatim"] == metrics["quotes_n"]
 
 
 async def test_a_configured_model_rewords_follow_ups_and_writes_the_answers(
     database: Database, tmp_path: Path
 ) -> None:
     folder = shop(tmp_path / "shop", history=["Is the workshop open?"])
-    model = Talker("a kettle is repaired in the workshop")
+    model = Talker("a kettle is repaired in the workshop [1]")
 
     reports, _ = await run(database, model=model, folders=(folder,), suites=("followup", "answers"))
 

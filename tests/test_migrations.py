@@ -1,8 +1,13 @@
 """Each migration on a database that is in use: what was there before is there after, and found."""
 
+import json
+from uuid import UUID
+
 import psycopg
 import pytest
 
+from chatbot.answering import notices, trace
+from chatbot.conversations import transcript, wire
 from chatbot.database import Database
 from chatbot.embedded import BOOTSTRAP_SQL, Urls
 from chatbot.orgs import sites
@@ -16,6 +21,7 @@ from tests.knowledge import shelves
 ORG = "01990000-0000-7000-8000-000000000001"
 DOCUMENT = "01990000-0000-7000-8000-000000000002"
 PASSAGE = "01990000-0000-7000-8000-000000000003"
+OTHER_PASSAGE = "01990000-0000-7000-8000-000000000004"
 VECTOR = "[" + ",".join(["0.0625"] * 256) + "]"
 
 # As the first schema had them: an organisation with a site and one document that is found.
@@ -38,6 +44,53 @@ FIRST = f"""
         select org_id, no, '{LocalEmbedder.model}', '{VECTOR}' from passages;
     insert into knowledge_stats (org_id, cfg, passages, lexemes) values ('{ORG}', 'english', 1, 4);
 """
+
+VISITORS = [f"01990000-0000-7000-8000-0000000001{n:02}" for n in (1, 2)]
+TALKS = [f"01990000-0000-7000-8000-0000000002{n:02}" for n in (1, 2)]
+QUESTIONS = [f"01990000-0000-7000-8000-0000000003{n:02}" for n in (1, 2)]
+ANSWERS = [f"01990000-0000-7000-8000-0000000004{n:02}" for n in (1, 2)]
+
+
+def source(n: int, passage: str, **more: int) -> dict[str, object]:
+    """As answers keep them; those from before documents had versions name none."""
+    named = {"passage_id": passage, "document_id": DOCUMENT, "title": "Kettles"}
+    return {"n": n, "heading": None, "url": None, "page": None, "quote": "Boil.", **named, **more}
+
+
+SOURCES = (
+    json.dumps([source(1, PASSAGE)]),
+    json.dumps([source(1, OTHER_PASSAGE, version=1), source(3, PASSAGE, version=1)]),
+)
+
+# As the library's schema had them: two visitors, each with a question and an answer, one ended.
+TALKED = "".join(
+    f"""
+    insert into visitors (org_id, id, site_id, created_at)
+        values ('{ORG}', '{visitor}', '{DOCUMENT}', now());
+    insert into conversations (org_id, id, kind, site_id, visitor_id, client_id, seq, rev,
+            closed_at, last_message_at, created_at, updated_at)
+        values ('{ORG}', '{talk}', 'website', '{DOCUMENT}', '{visitor}', 'c', 2, 3,
+            {closed_at}, now(), now(), now());
+    insert into messages (org_id, id, conversation_id, seq, after_seq, rev, version, author_kind,
+            author_id, author_name, text, visibility, status, sources, confidence, created_at)
+        values
+        ('{ORG}', '{question}', '{talk}', 1, null, 1, 1, 'visitor', '{visitor}', 'Visitor',
+            'Do kettles boil?', 'public', 'complete', '[]', null, now()),
+        ('{ORG}', '{answer}', '{talk}', 2, null, 2, 1, 'assistant', null, 'Assistant',
+            'They do [1].', 'public', 'complete', '{sources}', 'answered', now()),
+        ('{ORG}', gen_random_uuid(), '{talk}', null, 2, 3, 1, 'staff', null, 'Ana',
+            'A note.', 'internal', 'complete', '[]', null, now());
+    insert into answers (org_id, id, conversation_id, question_rev, attempt, status, model,
+            partial_text, frame_seq, heartbeat_at, started_at, ended_at, usage)
+        values ('{ORG}', '{answer}', '{talk}', 1, 1, 'complete', 'extractive', 'They do [1].', 3,
+            now(), now(), now(), 'null');
+    insert into handoffs (org_id, id, conversation_id, requested_by, requested_at, ended_at)
+        values ('{ORG}', '{talk}', '{talk}', 'visitor:{visitor}', now(), now());
+    """
+    for visitor, talk, question, answer, sources, closed_at in zip(
+        VISITORS, TALKS, QUESTIONS, ANSWERS, SOURCES, ("null", "now()"), strict=True
+    )
+)
 
 
 @pytest.fixture
@@ -74,6 +127,57 @@ async def test_a_filled_first_schema_becomes_a_library_that_finds_the_same(empty
         removed = await index.delete(db, org.id, document.id)
         assert (removed.passages, removed.postings, removed.vectors) == (1, 3, 1)
         assert await db.get(Document, (org.id, document.id)) is None
+    await database.close()
+
+
+async def test_answers_given_before_are_in_their_first_episode_and_known_by_what_they_cite(
+    empty: Urls,
+) -> None:
+    run.upgrade(empty.owner, "2026_11_21_first")
+    with psycopg.connect(empty.superuser) as link:
+        link.execute(FIRST.encode())
+    run.upgrade(empty.owner, "2026_11_21_library")
+    with psycopg.connect(empty.superuser) as link:
+        link.execute(TALKED.encode())
+
+    run.upgrade(empty.owner)
+
+    run.check(empty.owner)
+    with psycopg.connect(empty.superuser) as link:
+        cited = link.execute(
+            "select message_id::text, n, document_id::text, passage_id::text, version"
+            " from citations order by message_id, n"
+        ).fetchall()
+        talks = link.execute("select episode, episode_seq from conversations").fetchall()
+        handoffs = link.execute("select episode from handoffs").fetchall()
+    assert cited == [
+        (ANSWERS[0], 1, DOCUMENT, PASSAGE, None),
+        (ANSWERS[1], 1, DOCUMENT, OTHER_PASSAGE, 1),
+        (ANSWERS[1], 3, DOCUMENT, PASSAGE, 1),
+    ]
+    assert talks == [(1, 0), (1, 0)]
+    assert handoffs == [(1,), (1,)]
+    database = Database(empty.app, connections=2)
+    [org] = await sites.list_orgs(database)
+    first, second = map(UUID, ANSWERS)
+    async with database.transaction(org.id) as db:
+        page = await notices.affected(db, org.id, first, None)
+        looked = await trace.read(db, org.id, second)
+        talk = await transcript.lock(db, org.id, UUID(TALKS[0]))
+        rows = await transcript.since(db, talk, 0, internal=True)
+        seen = [wire.message(row) for row in rows]
+    assert [(each.message_id, each.asked, each.told) for each in page.items] == [
+        (second, "Do kettles boil?", False)
+    ]
+    assert (looked.status, looked.trace, looked.feedback, looked.reviews) == (
+        "complete",
+        None,
+        None,
+        [],
+    )
+    assert [(each.feedback, each.review, each.suggestions, each.corrects) for each in seen] == [
+        (None, None, [], None)
+    ] * 3
     await database.close()
 
 

@@ -5,24 +5,28 @@ stopped, failed, withdrawn or interrupted.
 """
 
 import asyncio
+from collections import deque
+from contextlib import aclosing
 from typing import Protocol
 from uuid import UUID
 
 import structlog
 
-from chatbot.answering import turns
+from chatbot.answering import recovery, turns
+from chatbot.answering.draft import Draft
 from chatbot.answering.model import ModelFailed
+from chatbot.answering.phrases import Phrase
 from chatbot.answering.tables import Ending
 from chatbot.answering.turns import Asked, Outcome
-from chatbot.answering.writing import Draft, Writing
+from chatbot.answering.writing import Writing
 from chatbot.database import Database
 
 log = structlog.get_logger()
 
 CHECKPOINT_S = 1.0
-SWEEP_S = 5.0
+SWEEP_S = 1.5
 SHUTDOWN_S = 10.0
-BROKEN = "Something went wrong while I was answering. Please ask again, or talk to a person."
+SILENCE_S = 1.0
 
 Key = tuple[UUID, UUID]  # organisation, conversation
 
@@ -48,6 +52,10 @@ class AnswerStream(Protocol):
 
     def write(self, text: str) -> None: ...
 
+    def mute(self) -> None:
+        """Send nothing more but the end."""
+        ...
+
     async def end(self, status: Ending, version: int | None) -> None: ...
 
 
@@ -63,23 +71,43 @@ class _Running:
     """A conversation's task in this process, and what it was told while it runs."""
 
     def __init__(self) -> None:
+        self.sparing = False  # of the questions that are still to be taken up
         self.task: asyncio.Task[None] | None = None
         self.attempt: asyncio.Task[Outcome] | None = None
-        self.mid: UUID | None = None
+        self.asked: Asked | None = None
+        self.stream: AnswerStream | None = None
+        self.retries: deque[Asked] = deque()
         self.spoke = False
         self.ending: Ending | None = None
         self.again = False
 
     def end_as(self, status: Ending) -> None:
         self.ending = self.ending or status
-        if self.attempt is not None:
-            self.attempt.cancel()
+        if status == "withdrawn" and self.stream is not None:
+            self.stream.mute()
+        self._cut()
 
     def hear_more(self) -> None:
         """A newer question: before the first word the attempt starts over with both."""
         self.again = True
-        if self.attempt is not None and not self.spoke:
+        if not self.spoke:
+            self._cut()
+
+    def _cut(self) -> None:
+        """Cancel the attempt, once: a second time would tear the connection whose query it is just
+        calling back.
+        """
+        if self.attempt is not None and not self.attempt.cancelling():
             self.attempt.cancel()
+
+    def take_sparing(self) -> bool:
+        sparing, self.sparing = self.sparing, False
+        return sparing
+
+    def rest(self) -> None:
+        """Between two turns."""
+        self.asked = self.stream = self.ending = None
+        self.spoke = self.again = False
 
 
 class Answers:
@@ -93,36 +121,42 @@ class Answers:
         self._frames = frames
         self._seconds_max = seconds_max
         self._running: dict[Key, _Running] = {}
-        self._sweeper: asyncio.Task[None] | None = None
+        self._keeping: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
-        """Begin to look for turns whose process died, and for questions that nobody took up."""
-        self._sweeper = asyncio.create_task(self._sweep(), name="sweep answers")
+        """Begin to give signs of life, and to look for turns whose process died and for questions
+        that nobody took up.
+        """
+        self._keeping = [
+            asyncio.create_task(self._sweep(), name="sweep answers"),
+            asyncio.create_task(self._checkpoints(), name="checkpoint answers"),
+        ]
 
     async def close(self) -> None:
         """Interrupt what still runs, keeping its text."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        for task in self._keeping:
+            task.cancel()
         tasks = [each.task for each in self._running.values() if each.task is not None]
         for running in self._running.values():
             running.end_as("interrupted")
         if tasks:
             await asyncio.wait(tasks, timeout=SHUTDOWN_S)
 
-    def start(self, org_id: UUID, conversation_id: UUID) -> None:
-        """See that the conversation's open questions get answered; returns at once."""
-        key = org_id, conversation_id
-        running = self._running.get(key)
-        if running is not None:
-            running.hear_more()
-            return
-        running = self._running[key] = _Running()
-        running.task = asyncio.create_task(self._serve(key, running), name="answer")
+    def start(self, org_id: UUID, conversation_id: UUID, *, sparing: bool = False) -> None:
+        """See that the conversation's open questions get answered (`sparing`: without asking a
+        model); returns at once.
+        """
+        running = self._task((org_id, conversation_id))
+        running.sparing = running.sparing or sparing
+
+    def retry(self, asked: Asked) -> None:
+        """Write again the answer of a turn that was opened again."""
+        self._task((asked.org_id, asked.conversation_id)).retries.append(asked)
 
     def stop(self, org_id: UUID, conversation_id: UUID, mid: UUID) -> None:
         """Stop that answer if this process runs it; its text so far is kept."""
         running = self._running.get((org_id, conversation_id))
-        if running is not None and running.mid == mid:
+        if running is not None and running.asked is not None and running.asked.mid == mid:
             running.end_as("stopped")
 
     def withdraw(self, org_id: UUID, conversation_id: UUID) -> None:
@@ -131,37 +165,63 @@ class Answers:
         if running is not None:
             running.end_as("withdrawn")
 
+    async def silence(self, org_id: UUID, conversation_id: UUID) -> None:
+        """The same, and wait until nothing more can be heard of it; at most SILENCE_S."""
+        running = self._running.get((org_id, conversation_id))
+        self.withdraw(org_id, conversation_id)
+        if running is not None and running.task is not None:
+            await asyncio.wait([running.task], timeout=SILENCE_S)
+
+    def _task(self, key: Key) -> _Running:
+        """The conversation's task, begun when there is none."""
+        running = self._running.get(key)
+        if running is not None:
+            running.hear_more()
+            return running
+        running = self._running[key] = _Running()
+        running.task = asyncio.create_task(self._serve(key, running), name="answer")
+        return running
+
     async def _serve(self, key: Key, running: _Running) -> None:
         """Turn after turn until nothing is open. What is heard during the last look starts anew."""
         try:
             while await self._turn(key, running):
-                running.spoke, running.ending = False, None
+                running.rest()
         except Exception as error:
             log.error("answer_task_failed", exc_info=error)
         finally:
             del self._running[key]
-        if running.again and running.ending != "interrupted":
-            self.start(*key)
+        if (running.again or running.retries) and running.ending != "interrupted":
+            fresh = self._task(key)
+            fresh.sparing = running.sparing
+            fresh.retries.extend(running.retries)
 
     async def _turn(self, key: Key, running: _Running) -> bool:
         """One turn; whether to look for another."""
-        running.again, running.mid = False, None
-        async with self._database.transaction(key[0], actor="system") as db:
-            asked = await turns.begin(db, *key, self._writing.model_name)
+        asked = await self._next(key, running)
         if asked is None:
             return False
-        running.mid = asked.mid
-        stream = self._open(asked)
-        outcome = await self._attempt(asked, stream, running)
-        while outcome is None:
+        draft = Draft(sparing=running.take_sparing())
+        while True:
+            running.asked = asked
+            running.stream = stream = self._open(asked)
+            outcome = await self._attempt(asked, draft, stream, running)
+            if outcome is not None:
+                break
             running.again = False
             async with self._database.transaction(key[0], actor="system") as db:
                 asked = await turns.begin_again(db, asked) or asked
-            stream = self._open(asked)
-            outcome = await self._attempt(asked, stream, running)
-        status, version = await self._finish(asked, outcome)
+            draft = Draft(sparing=draft.sparing or running.take_sparing(), before=draft.steps)
+        status, version = await self._finish(asked, draft, outcome)
         await stream.end(status, version)
         return running.ending != "interrupted"
+
+    async def _next(self, key: Key, running: _Running) -> Asked | None:
+        """What to answer: a turn that was opened again, else what has been asked since the last."""
+        if running.retries:
+            return running.retries.popleft()
+        async with self._database.transaction(key[0], actor="system") as db:
+            return await turns.begin(db, *key)
 
     def _open(self, asked: Asked) -> AnswerStream:
         return self._frames.open(
@@ -172,19 +232,17 @@ class Answers:
         )
 
     async def _attempt(
-        self, asked: Asked, stream: AnswerStream, running: _Running
+        self, asked: Asked, draft: Draft, stream: AnswerStream, running: _Running
     ) -> Outcome | None:
         """One attempt, cut short when told; None to start over with a newer question."""
-        draft = Draft()
         running.attempt = asyncio.create_task(self._write(asked, draft, stream, running))
         if running.ending is not None:
             running.attempt.cancel()
-        checkpoints = asyncio.create_task(self._checkpoints(asked, stream))
         try:
             return await asyncio.wait_for(running.attempt, self._seconds_max)
         except TimeoutError:
             draft.error_code = "answer_timeout"
-            return draft.outcome("failed", stream.text or BROKEN)
+            return draft.outcome("failed", stream.text or draft.say(Phrase.BROKEN))
         except asyncio.CancelledError:
             if running.ending is not None:
                 return draft.outcome(running.ending, stream.text)
@@ -193,24 +251,26 @@ class Answers:
             raise
         finally:
             running.attempt = None
-            checkpoints.cancel()
 
     async def _write(
         self, asked: Asked, draft: Draft, stream: AnswerStream, running: _Running
     ) -> Outcome:
         try:
-            async for piece in self._writing.pieces(asked, draft):
-                running.spoke = True
-                stream.write(_storable(piece))
+            async with aclosing(self._writing.pieces(asked, draft)) as pieces:
+                async for piece in pieces:
+                    running.spoke = True
+                    stream.write(_storable(piece))
         except ModelFailed:
-            return draft.outcome("failed", stream.text)
+            return draft.outcome("failed", stream.text or draft.say(Phrase.BROKEN))
         except Exception as error:
             log.error("answer_failed", exc_info=error)
             draft.error_code = "internal"
-            return draft.outcome("failed", stream.text or BROKEN)
+            return draft.outcome("failed", stream.text or draft.say(Phrase.BROKEN))
         return draft.outcome("complete", stream.text)
 
-    async def _finish(self, asked: Asked, outcome: Outcome) -> tuple[Ending, int | None]:
+    async def _finish(
+        self, asked: Asked, draft: Draft, outcome: Outcome
+    ) -> tuple[Ending, int | None]:
         """Store how the turn ended; when its text cannot be stored, that it failed."""
         try:
             async with self._database.transaction(asked.org_id, actor="system") as db:
@@ -218,27 +278,36 @@ class Answers:
         except Exception as error:  # whatever it is, who watches must hear an end
             log.error("answer_not_stored", exc_info=error)
         try:
-            failed = Outcome("failed", text=BROKEN, error_code="not_stored")
+            broken = draft.say(Phrase.BROKEN)
+            failed = Outcome(status="failed", text=broken, error_code="not_stored")
             async with self._database.transaction(asked.org_id, actor="system") as db:
                 return await turns.finish(db, asked, failed)
         except Exception as error:  # the database is gone: the sweep ends the row when it is back
             log.error("answer_not_ended", error=type(error).__name__)
             return "failed", None
 
-    async def _checkpoints(self, asked: Asked, stream: AnswerStream) -> None:
+    async def _checkpoints(self) -> None:
+        """A sign of life of every running answer each second, one statement an organisation."""
         while True:
             await asyncio.sleep(CHECKPOINT_S)
-            try:
-                async with self._database.transaction(asked.org_id, actor="system") as db:
-                    await turns.checkpoint(db, asked, stream.sent.text, stream.sent.seq)
-            except Exception as error:  # one missed sign of life is no death
-                log.warning("checkpoint_failed", error=type(error).__name__)
+            far: dict[UUID, list[recovery.Progress]] = {}
+            for running in self._running.values():
+                if (asked := running.asked) is not None and (stream := running.stream) is not None:
+                    sent = stream.sent
+                    progress = asked.mid, asked.attempt, sent.text, sent.seq
+                    far.setdefault(asked.org_id, []).append(progress)
+            for org_id, all_of_it in far.items():
+                try:
+                    async with self._database.transaction(org_id, actor="system") as db:
+                        await recovery.checkpoint(db, org_id, all_of_it)
+                except Exception as error:  # one missed sign of life is no death
+                    log.warning("checkpoint_failed", error=type(error).__name__)
 
     async def _sweep(self) -> None:
         while True:
             try:
-                await turns.interrupt_stale(self._database)
-                for key in await turns.overlooked(self._database):
+                await recovery.interrupt_stale(self._database)
+                for key in await recovery.overlooked(self._database):
                     self.start(*key)
             except Exception as error:
                 log.warning("sweep_failed", error=type(error).__name__)

@@ -106,7 +106,7 @@ async def open_session(
     web.allow_origin(request, origin)
     block = web.address_block(request.scope, settings.trusted_proxies)
     most = settings.limits.sessions_per_minute
-    await throttle.spend("session", block, per_minute=most)
+    throttle.spend("session", block, per_minute=most)
     token = data.resume.token if data.resume else doors.bearer(request)
     known = await _known(
         token=token, origin=origin, site=site, database=database, tokens=tokens, settings=settings
@@ -177,13 +177,17 @@ async def read_transcript(
 
 @post("/visitor/conversations/{conversation_id:uuid}/messages", operation_id="ask")
 async def ask(
+    *,
+    request: Request[Any, Any, Any],
     visitor: NamedDependency[Visitor],
+    settings: NamedDependency[Settings],
     asking: NamedDependency[Asking],
     conversation_id: FromPath[UUID],
     data: JSONBody[Question],
 ) -> Response[wire.Message]:
     message, is_new = await asking.send(
         visitor,
+        block=web.address_block(request.scope, settings.trusted_proxies),
         conversation_id=conversation_id,
         client_id=data.client_id,
         text=data.text,
@@ -216,6 +220,20 @@ async def stop_answer(
     await asking.stop_in(visitor, conversation_id)
 
 
+@post("/visitor/messages/{message_id:uuid}/retry", status_code=202, operation_id="retry_answer")
+async def retry_answer(
+    request: Request[Any, Any, Any],
+    visitor: NamedDependency[Visitor],
+    settings: NamedDependency[Settings],
+    asking: NamedDependency[Asking],
+    message_id: FromPath[UUID],
+) -> dict[str, str]:
+    """Have the last answer written again when it failed, was interrupted or stopped."""
+    block = web.address_block(request.scope, settings.trusted_proxies)
+    await asking.retry(visitor, message_id, block=block)
+    return {}
+
+
 @get("/conversations/{conversation_id:uuid}/messages", operation_id="read_staff_transcript")
 async def read_staff_transcript(
     staff: NamedDependency[Staff],
@@ -246,6 +264,7 @@ VISITOR_ROUTES = Router(
         ask,
         call_person,
         stop_answer,
+        retry_answer,
     ],
 )
 STAFF_ROUTES = Router(path="/", route_handlers=[read_staff_transcript])

@@ -22,11 +22,14 @@ CONTEXT_TOKENS_MAX = 2_400
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """Passages numbered from 1, best first, and whether they are enough to answer from."""
+    """Passages numbered from 1, best first, and whether they are enough to answer from; `query` is
+    what was searched for in the end.
+    """
 
     band: Confidence
     excerpts: tuple[Excerpt, ...]
     found: SearchResult
+    query: str
     curated: Curated | None = None
 
 
@@ -67,6 +70,7 @@ async def gather(
             )
         ),
         found,
+        followed.query,
         await curate(retriever, org_id, asked, found.hits),
     )
 

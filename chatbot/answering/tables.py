@@ -65,8 +65,8 @@ class Answer(Base):
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
     ended_at: Mapped[datetime | None]
     error_code: Mapped[str | None] = mapped_column(Text)
-    usage: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    trace: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    usage: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    trace: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     persona_version: Mapped[int | None]
     episode: Mapped[int] = mapped_column(default=1)
     reserved_tokens: Mapped[int] = mapped_column(default=0)

@@ -1,67 +1,75 @@
-"""The record of the bot's turns: begun, checkpointed, ended, each under the conversation's lock."""
+"""The record of the bot's turns: begun, checkpointed, retried, ended, each under the conversation's
+lock.
+"""
 
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import and_, func, not_, select, text, update
+from sqlalchemy import and_, delete, func, not_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chatbot.answering import budget, persona
+from chatbot.answering.persona import Persona
 from chatbot.answering.prompt import Turn
-from chatbot.answering.tables import RUNNING, Answer, Ending
-from chatbot.conversations import handoff, transcript
+from chatbot.answering.tables import RUNNING, Answer, AnswerModel, Citation, Ending
+from chatbot.answering.trace import Trace
+from chatbot.conversations import episodes, handoff, transcript
 from chatbot.conversations.tables import AuthorKind, Conversation, Handoff, Message
 from chatbot.conversations.wire import Confidence, LiveAnswer, Source
-from chatbot.database import Database, new_id, utc_now
-from chatbot.errors import NotFound
+from chatbot.database import new_id, utc_now
+from chatbot.errors import Conflict, NotFound
 from chatbot.orgs.tables import Site
+from chatbot.visitors.tables import VisitorRecord
 
-HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 HISTORY_MESSAGES_MAX = 20
-OVERLOOKED_AGE_MIN = timedelta(seconds=5)
-OVERLOOKED_AGE_MAX = timedelta(hours=1)
+RETRIED: frozenset[str] = frozenset({"failed", "interrupted", "stopped"})
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """What is to be answered: the visitor's open questions as one, and what was said before
-    them. `labels` are those of the site; None asks all documents.
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be answered: the visitor's open questions as one, what was said before them in
+    this episode, and how the organisation lets its bot speak. `labels` are those of the site; None
+    asks all documents.
     """
 
     org_id: UUID
     conversation_id: UUID
     mid: UUID
-    attempt: int
+    attempt: int = 1
     question: str
-    earlier_questions: tuple[str, ...]
-    history: tuple[Turn, ...]
+    earlier_questions: tuple[str, ...] = ()
+    history: tuple[Turn, ...] = ()
+    summary: str | None = None
     labels: tuple[str, ...] | None = None
+    locale: str = ""
+    own_origins: tuple[str, ...] = ()
+    persona: Persona = persona.DEFAULT
+    models: tuple[AnswerModel, ...] = ()
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """How a turn ended, and what it left to say."""
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a turn ended, what it left to say, and what it cost."""
 
     status: Ending
     text: str = ""
     sources: Sequence[Source] = ()
     confidence: Confidence | None = None
+    suggestions: tuple[str, ...] = ()
     error_code: str | None = None
-    usage: dict[str, Any] | None = None
+    model: str | None = None
+    trace: Trace | None = None
 
 
-async def begin(db: AsyncSession, org_id: UUID, conversation_id: UUID, model: str) -> Asked | None:
+async def begin(db: AsyncSession, org_id: UUID, conversation_id: UUID) -> Asked | None:
     """Open a turn for what the visitor asked since the last one.
 
     None when nothing is open, a turn is running, the conversation has ended, or a person has it.
     """
     conversation = await transcript.lock(db, org_id, conversation_id)
-    if conversation.closed_at is not None or await handoff.is_with_staff(db, conversation):
-        return None
-    if await find_running(db, conversation) is not None:
+    if await _is_silenced(db, conversation) or await find_running(db, conversation) is not None:
         return None
     answered = await _answered_rev(db, conversation)
-    asked = await _asked(db, conversation, new_id(), answered, attempt=1)
+    asked = await _asked(db, conversation, new_id(), answered)
     if asked is None:
         return None
     db.add(
@@ -70,7 +78,10 @@ async def begin(db: AsyncSession, org_id: UUID, conversation_id: UUID, model: st
             id=asked.mid,
             conversation_id=conversation_id,
             question_rev=conversation.rev,
-            model=model,
+            model="",  # known in the end
+            persona_version=asked.persona.version,
+            episode=conversation.episode,
+            heartbeat_at=func.now(),
         )
     )
     return asked
@@ -80,20 +91,39 @@ async def begin_again(db: AsyncSession, asked: Asked) -> Asked | None:
     """Another attempt of a turn that has said nothing yet, now with the newer question as well."""
     conversation = await transcript.lock(db, asked.org_id, asked.conversation_id)
     answer = await find_running(db, conversation)
-    if answer is None or answer.id != asked.mid or answer.stop_requested_at is not None:
+    if answer is None or not _is_at(answer, asked) or answer.stop_requested_at is not None:
         return None
     answered = await _answered_rev(db, conversation, but=answer.id)
     answer.attempt, answer.question_rev = answer.attempt + 1, conversation.rev
     return await _asked(db, conversation, answer.id, answered, attempt=answer.attempt)
 
 
-async def checkpoint(db: AsyncSession, asked: Asked, text_so_far: str, frame_seq: int) -> None:
-    """Note a sign of life and how far the text has come."""
-    await db.execute(
-        update(Answer)
-        .where(*_running(asked.org_id, asked.mid))
-        .values(partial_text=text_so_far, frame_seq=frame_seq, heartbeat_at=utc_now())
-    )
+async def retry(db: AsyncSession, conversation: Conversation, mid: UUID) -> Asked:
+    """Open the locked conversation's last turn again, as a new attempt at the same answer.
+
+    Conflict `not_to_retry` unless it failed, was interrupted or stopped, and is still the last
+    word.
+    """
+    answer = await db.get(Answer, (conversation.org_id, mid))
+    if answer is None or answer.conversation_id != conversation.id:
+        raise NotFound
+    refused = Conflict("not_to_retry", "This answer cannot be tried again. Ask once more instead.")
+    if answer.status not in RETRIED or await _is_silenced(db, conversation):
+        raise refused
+    if answer.question_rev < await _last_question(db, conversation):
+        raise refused
+    message = await db.get(Message, (conversation.org_id, mid))
+    if message is not None and message.review is not None:
+        raise refused  # a colleague vouches for what stands there
+    answered = await _answered_rev(db, conversation, but=mid)
+    asked = await _asked(db, conversation, mid, answered, attempt=answer.attempt + 1)
+    if asked is None or await find_running(db, conversation) is not None:
+        raise refused
+    answer.status, answer.attempt, answer.heartbeat_at = RUNNING, asked.attempt, func.now()
+    answer.partial_text, answer.frame_seq, answer.error_code = "", 0, None
+    answer.stop_requested_at = answer.ended_at = None
+    answer.persona_version = asked.persona.version
+    return asked
 
 
 async def finish(db: AsyncSession, asked: Asked, outcome: Outcome) -> tuple[Ending, int | None]:
@@ -104,22 +134,63 @@ async def finish(db: AsyncSession, asked: Asked, outcome: Outcome) -> tuple[Endi
     """
     conversation = await transcript.lock(db, asked.org_id, asked.conversation_id)
     answer = await find_running(db, conversation)
-    if answer is None or answer.id != asked.mid:
+    if answer is None or not _is_at(answer, asked):
         return "interrupted", None
-    if conversation.closed_at is not None or await handoff.is_with_staff(db, conversation):
-        outcome = Outcome("withdrawn", error_code=outcome.error_code)
-    return outcome.status, await _end(db, conversation, answer, outcome)
+    if await _is_silenced(db, conversation):
+        outcome = msgspec.structs.replace(outcome, status="withdrawn", text="", sources=())
+    return outcome.status, await end(db, conversation, answer, outcome)
+
+
+async def end(
+    db: AsyncSession, conversation: Conversation, answer: Answer, outcome: Outcome
+) -> int | None:
+    """Write how a running turn ended, store its text as a message and settle what it cost; the
+    message's version, None when nothing was stored.
+    """
+    answer.status, answer.ended_at = outcome.status, utc_now()
+    answer.error_code, answer.model = outcome.error_code, outcome.model or answer.model
+    answer.partial_text = outcome.text
+    version = None
+    if outcome.text.strip() and outcome.status != "withdrawn":
+        version = await _store(db, conversation, answer, outcome)
+    await _settle(db, conversation, answer, outcome.trace)
+    return version
+
+
+async def _store(
+    db: AsyncSession, conversation: Conversation, answer: Answer, outcome: Outcome
+) -> int:
+    """Say it, in the place of an earlier attempt's text if there is one."""
+    message = await db.get(Message, (answer.org_id, answer.id))
+    if message is None:
+        said = transcript.Said(
+            AuthorKind.ASSISTANT,
+            outcome.text,
+            transcript.ASSISTANT_NAME,
+            id=answer.id,
+            status=outcome.status,
+            sources=outcome.sources,
+            confidence=outcome.confidence,
+            suggestions=outcome.suggestions,
+        )
+        message, _ = await transcript.say(db, conversation, said)
+    else:
+        await _say_again(db, conversation, message, outcome)
+    await _cite(db, message, outcome.sources)
+    return message.version
 
 
 async def request_stop(
     db: AsyncSession, conversation: Conversation, *, mid: UUID | None = None
-) -> None:
+) -> UUID | None:
     """Ask whoever runs the conversation's answer (or only `mid`) to stop it: the trigger on answers
-    tells them.
+    tells them. The answer that is to stop, None when nothing runs.
     """
     answer = await find_running(db, conversation)
-    if answer is not None and mid in (None, answer.id):
-        answer.stop_requested_at = answer.stop_requested_at or utc_now()
+    if answer is None or mid not in (None, answer.id):
+        return None
+    answer.stop_requested_at = answer.stop_requested_at or utc_now()
+    return answer.id
 
 
 async def find_running(db: AsyncSession, conversation: Conversation) -> Answer | None:
@@ -150,59 +221,80 @@ async def live(db: AsyncSession, conversation: Conversation) -> LiveAnswer | Non
     return LiveAnswer(answer.id, answer.attempt, answer.frame_seq, answer.partial_text)
 
 
-async def overlooked(database: Database) -> list[tuple[UUID, UUID]]:
-    """(organisation, conversation) of questions that nobody answers: the process that stored one
-    died before it began, or could not begin. Nothing older than an hour.
+async def _say_again(
+    db: AsyncSession, conversation: Conversation, message: Message, outcome: Outcome
+) -> None:
+    """Replace what an earlier attempt said; what people thought of that goes with it."""
+    message.text, message.status = outcome.text, outcome.status
+    message.sources = [msgspec.to_builtins(source) for source in outcome.sources]
+    message.confidence, message.suggestions = outcome.confidence, list(outcome.suggestions)
+    message.feedback_value = message.feedback_reason = message.feedback_at = None
+    message.review = None
+    await transcript.revise(db, conversation, message)
+
+
+async def _cite(db: AsyncSession, message: Message, sources: Sequence[Source]) -> None:
+    own = Citation.org_id == message.org_id, Citation.message_id == message.id
+    await db.execute(delete(Citation).where(*own))
+    for source in sources:
+        db.add(
+            Citation(
+                org_id=message.org_id,
+                message_id=message.id,
+                n=source.n,
+                document_id=source.document_id,
+                passage_id=source.passage_id,
+                version=source.version,
+            )
+        )
+    await db.flush()
+
+
+async def _settle(
+    db: AsyncSession, conversation: Conversation, answer: Answer, trace: Trace | None
+) -> None:
+    """What was really spent takes the place of what was reserved. Of a turn whose process died
+    nobody knows it: then the reservation stands.
     """
-    now = utc_now()
-    times = {"since": now - OVERLOOKED_AGE_MAX, "before": now - OVERLOOKED_AGE_MIN}
-    async with database.transaction() as db:
-        query = text("select * from lookup.open_questions(:since, :before)")
-        return [(row.org_id, row.conversation_id) for row in await db.execute(query, times)]
-
-
-async def interrupt_stale(database: Database) -> None:
-    """End every turn whose process gave no sign of life for ten seconds, keeping its partial
-    text.
-    """
-    async with database.transaction() as db:
-        query = text("select * from lookup.stale_answers(:older_than)")
-        stale = (await db.execute(query, {"older_than": utc_now() - HEARTBEAT_TIMEOUT})).all()
-    for row in stale:
-        async with database.transaction(row.org_id, actor="system") as db:
-            await _interrupt(db, row.org_id, row.answer_id)
-
-
-async def _interrupt(db: AsyncSession, org_id: UUID, answer_id: UUID) -> None:
-    found = await db.scalar(select(Answer).where(*_running(org_id, answer_id)))
-    if found is None:
-        return
-    conversation = await transcript.lock(db, org_id, found.conversation_id)
-    await db.refresh(found)
-    if found.status == RUNNING and found.heartbeat_at < utc_now() - HEARTBEAT_TIMEOUT:
-        outcome = Outcome("interrupted", text=found.partial_text)
-        await _end(db, conversation, found, outcome)
-
-
-async def _end(
-    db: AsyncSession, conversation: Conversation, answer: Answer, outcome: Outcome
-) -> int | None:
-    answer.status, answer.ended_at = outcome.status, utc_now()
-    answer.error_code, answer.usage = outcome.error_code, outcome.usage
-    answer.partial_text = outcome.text
-    if not outcome.text.strip() or outcome.status == "withdrawn":
-        return None
-    said = transcript.Said(
-        AuthorKind.ASSISTANT,
-        outcome.text,
-        transcript.ASSISTANT_NAME,
-        id=answer.id,
-        status=outcome.status,
-        sources=outcome.sources,
-        confidence=outcome.confidence,
+    spent: int | None = None
+    cost: float | None = None
+    if trace is not None:
+        spent, cost = trace.prompt_tokens + trace.completion_tokens, trace.cost
+        answer.trace = msgspec.to_builtins(trace)
+        answer.usage = {
+            "prompt_tokens": trace.prompt_tokens,
+            "completion_tokens": trace.completion_tokens,
+        }
+    await budget.settle(
+        db,
+        answer,
+        site_id=conversation.site_id,
+        visitor_id=conversation.visitor_id,
+        tokens_used=spent,
+        cost=cost,
     )
-    message, _ = await transcript.say(db, conversation, said)
-    return message.version
+
+
+def _is_at(answer: Answer, asked: Asked) -> bool:
+    """An attempt that another one has overtaken has nothing more to say."""
+    return (answer.id, answer.attempt) == (asked.mid, asked.attempt)
+
+
+async def _is_silenced(db: AsyncSession, conversation: Conversation) -> bool:
+    """Whether the bot has no word here: the conversation has ended, or a person has it."""
+    return conversation.closed_at is not None or await handoff.is_with_staff(db, conversation)
+
+
+async def _last_question(db: AsyncSession, conversation: Conversation) -> int:
+    return (
+        await db.scalar(
+            select(func.max(Message.rev)).where(
+                Message.org_id == conversation.org_id,
+                Message.conversation_id == conversation.id,
+                Message.author_kind == AuthorKind.VISITOR,
+            )
+        )
+    ) or 0
 
 
 async def _answered_rev(
@@ -229,21 +321,29 @@ async def _answered_rev(
     by_person = select(func.max(Message.rev)).where(
         Message.org_id == conversation.org_id,
         Message.conversation_id == conversation.id,
+        Message.author_kind == AuthorKind.VISITOR,
         Message.created_at <= person_left,
     )
     return max(await db.scalar(by_bot) or 0, await db.scalar(by_person) or 0)
 
 
 async def _asked(
-    db: AsyncSession, conversation: Conversation, mid: UUID, answered: int, *, attempt: int
+    db: AsyncSession, conversation: Conversation, mid: UUID, answered: int, *, attempt: int = 1
 ) -> Asked | None:
     said = await transcript.recent(db, conversation, HISTORY_MESSAGES_MAX)
     open_questions = [each for each in said if _is_question(each) and each.rev > answered]
     if not open_questions:
         return None
-    before = [each for each in said if each.rev < open_questions[0].rev]
+    # By `seq`: a correction gives what was said long ago a new `rev`.
+    first = open_questions[0].seq or 0
+    before = [each for each in said if (each.seq or 0) < first]
+    org_id = conversation.org_id
+    summaries: dict[UUID, str] = {}
+    if conversation.episode > 1:
+        summaries = await episodes.earlier(db, org_id, [conversation.id])
+    labels, locale, origins = await _audience(db, conversation)
     return Asked(
-        org_id=conversation.org_id,
+        org_id=org_id,
         conversation_id=conversation.id,
         mid=mid,
         attempt=attempt,
@@ -252,20 +352,38 @@ async def _asked(
         history=tuple(
             Turn("user" if _is_question(each) else "assistant", each.text) for each in before
         ),
-        labels=await _labels(db, conversation),
+        summary=summaries.get(conversation.id),
+        labels=labels,
+        locale=locale,
+        own_origins=origins,
+        persona=await persona.published(db, org_id),
+        models=await _models(db, org_id),
     )
 
 
-async def _labels(db: AsyncSession, conversation: Conversation) -> tuple[str, ...]:
-    query = select(Site.labels).where(
-        Site.org_id == conversation.org_id, Site.id == conversation.site_id
+async def _audience(
+    db: AsyncSession, conversation: Conversation
+) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """The labels of the conversation's site, its visitor's locale, the site's own origins."""
+    visitor = and_(VisitorRecord.org_id == Site.org_id, VisitorRecord.id == conversation.visitor_id)
+    row = (
+        await db.execute(
+            select(Site.labels, Site.allowed_origins, VisitorRecord.locale)
+            .outerjoin(VisitorRecord, visitor)
+            .where(Site.org_id == conversation.org_id, Site.id == conversation.site_id)
+        )
+    ).one_or_none()
+    if row is None:
+        return (), "", ()
+    return tuple(row.labels), row.locale or "", tuple(row.allowed_origins)
+
+
+async def _models(db: AsyncSession, org_id: UUID) -> tuple[AnswerModel, ...]:
+    rows = await db.scalars(
+        select(AnswerModel).where(AnswerModel.org_id == org_id).order_by(AnswerModel.rank)
     )
-    return tuple(await db.scalar(query) or ())
+    return tuple(rows)
 
 
 def _is_question(message: Message) -> bool:
     return message.author_kind == AuthorKind.VISITOR
-
-
-def _running(org_id: UUID, mid: UUID) -> tuple[Any, ...]:
-    return Answer.org_id == org_id, Answer.id == mid, Answer.status == RUNNING

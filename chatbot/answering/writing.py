@@ -1,22 +1,33 @@
-"""Writes one answer: courtesy, or evidence → prompt → model → verified citations. Degrades, never
-invents.
+"""Writes one answer: courtesy, or evidence → prompt → model → what may be said. Degrades, never
+invents; each step down is noted in the trace.
 """
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 
-import msgspec
 import structlog
 
-from chatbot.answering import evidence, extractive, rewrite, smalltalk
-from chatbot.answering.citations import Citations
+from chatbot.answering import (
+    attempts,
+    evidence,
+    extractive,
+    prompt,
+    rewrite,
+    smalltalk,
+    suggestions,
+)
 from chatbot.answering.curated import Curated
+from chatbot.answering.draft import Draft
+from chatbot.answering.endpoints import Endpoints
 from chatbot.answering.evidence import Evidence
-from chatbot.answering.model import Model, ModelFailed, Usage
+from chatbot.answering.ladder import Ladder
+from chatbot.answering.model import ANSWER_TOKENS_MAX, ModelFailed
+from chatbot.answering.outgoing import Outgoing
+from chatbot.answering.phrases import Phrase
 from chatbot.answering.prompt import Prompt
-from chatbot.answering.tables import Ending
-from chatbot.answering.turns import Asked, Outcome
+from chatbot.answering.turns import Asked
 from chatbot.conversations.wire import Confidence
+from knowledge import tokens
 from knowledge.errors import KnowledgeError
 from knowledge.retrieve import Retriever
 from knowledge.tables import PassageKind
@@ -24,162 +35,206 @@ from knowledge.tables import PassageKind
 log = structlog.get_logger()
 
 ANSWER_CHARS_MAX = 24_000
-UNKNOWN = (
-    "I could not find an answer to that in the documents I have, and I do not want to guess."
-    " Would you like to talk to a person?"
-)
-PARTLY = "I am not sure that this is what you mean. The closest I found:\n\n"
-UNAVAILABLE = (
-    "I cannot look into the documents right now. Please try again in a moment, or talk to a person."
-)
+# What the calls of one turn may need beside question, history and passages: frames, rewriting.
+OVERHEAD_TOKENS = 600
+
+Reserve = Callable[[Asked, int], Awaitable[str | None]]
+"""(turn, tokens): sets them aside; whose allowance is used up, None when all is well."""
 
 
-class Draft:
-    """What one attempt has learnt besides its text."""
-
-    def __init__(self) -> None:
-        self.citations = Citations(())
-        self.quotes: dict[int, str] = {}
-        self.confidence: Confidence | None = None
-        self.usage: dict[str, Any] = {}
-        self.error_code: str | None = None
-
-    def spent(self, usage: Usage) -> None:
-        """Add what a call to the model cost."""
-        for name, count in msgspec.structs.asdict(usage).items():
-            if count:
-                self.usage[name] = self.usage.get(name, 0) + count
-
-    def outcome(self, status: Ending, text: str) -> Outcome:
-        return Outcome(
-            status,
-            text=text,
-            sources=self.citations.sources(self.quotes),
-            confidence=self.confidence,
-            error_code=self.error_code,
-            usage=self.usage or None,
-        )
+async def unlimited(_asked: Asked, _tokens: int) -> str | None:
+    """Where nobody counts: evaluations and the terminal."""
+    return None
 
 
 class Writing:
-    """Composes answers from one model and the organisation's documents."""
+    """Composes answers from the organisation's documents and models."""
 
-    def __init__(self, retriever: Retriever, model: Model) -> None:
+    def __init__(
+        self, retriever: Retriever, endpoints: Endpoints, reserve: Reserve = unlimited
+    ) -> None:
         self._retriever = retriever
-        self._model = model
+        self._endpoints = endpoints
+        self._reserve = reserve
         self._spare = extractive.ExtractiveModel()
 
-    @property
-    def model_name(self) -> str:
-        return self._model.name
-
-    async def pieces(self, asked: Asked, draft: Draft) -> AsyncIterator[str]:
+    async def pieces(self, asked: Asked, draft: Draft) -> AsyncGenerator[str]:
         """The answer's text as it comes to be. ModelFailed when the model breaks after its first
         word.
         """
+        draft.begin(asked)
+        async for piece in self._routed(asked, draft):
+            draft.speaks()
+            yield piece
+
+    async def _routed(self, asked: Asked, draft: Draft) -> AsyncGenerator[str]:
         courtesy = smalltalk.reply(asked.question)
         if courtesy is not None:
+            draft.route = "courtesy"
             yield courtesy
             return
-        found = await self._evidence(asked, draft)
-        if found is None or (found.band == "unknown" and found.curated is None):
-            draft.confidence = "unknown"
-            yield UNAVAILABLE if found is None else UNKNOWN
-            return
-        if found.curated is not None:
+        ladder = self._endpoints.ladder(asked.models) if not draft.sparing else None
+        draft.follow(ladder)
+        found = await self._evidence(asked, draft, ladder)
+        if found is None:
+            yield draft.refuse("unavailable", Phrase.UNAVAILABLE)
+        elif found.curated is not None:
             for piece in _as_it_stands(found, found.curated, draft):
                 yield piece
-            return
-        draft.confidence = self._confidence(found)
-        draft.citations = Citations(found.excerpts)
-        prompt = Prompt(
-            question=asked.question,
-            history=asked.history,
-            excerpts=found.excerpts,
+        elif found.band == "unknown" or (found.band == "partial" and _is_attempt(asked)):
+            yield draft.refuse("unknown", _no_answer(asked))
+        else:
+            async for piece in self._from(found, asked, draft, ladder):
+                yield piece
+
+    async def _from(
+        self, found: Evidence, asked: Asked, draft: Draft, ladder: Ladder | None
+    ) -> AsyncGenerator[str]:
+        """What the passages hold, by the model, or quoted."""
+        made = _prompt(found, asked, draft)
+        draft.outgoing = Outgoing(
+            found.excerpts,
+            persona=asked.persona,
+            own_origins=asked.own_origins,
+            secrets=made.instructions,
         )
+        draft.confidence = self._confidence(found, quotes=ladder is None)
         written = 0
-        async for piece in self._verified(prompt, draft):
+        async for piece in self._written(made, asked, draft, ladder):
             written += len(piece)
             yield piece
             if written >= ANSWER_CHARS_MAX:
                 draft.error_code = "answer_too_long"
-                return
+                raise ModelFailed("too_long")
+        draft.suggestions = tuple(suggestions.of(found, draft.outgoing.citations.used))
 
-    def _confidence(self, found: Evidence) -> Confidence:
+    def _confidence(self, found: Evidence, *, quotes: bool) -> Confidence:
         """How sure the answer may sound: what somebody wrote as the answer to another question may
         begin with a “yes” that was not meant for this one, and the quoting model cannot tell.
         """
-        quotes = self._model.name == self._spare.name
         best_is_faq = found.found.hits[0].passage.kind == PassageKind.FAQ
         return "partial" if quotes and best_is_faq else found.band
 
-    async def _evidence(self, asked: Asked, draft: Draft) -> Evidence | None:
+    async def _evidence(self, asked: Asked, draft: Draft, ladder: Ladder | None) -> Evidence | None:
         """None when the documents cannot be searched: an honest wait, not a guess."""
         earlier = [each for each in asked.earlier_questions if smalltalk.reply(each) is None]
-        standalone = await self._standalone(asked, draft) if earlier else None
+        standalone = None
+        if earlier and ladder is not None and await self._may_ask(asked, draft):
+            standalone = (await rewrite.standalone(ladder, asked.question, asked.history)).query
+            draft.rewrote()
         try:
-            return await evidence.gather(
+            found = await evidence.gather(
                 self._retriever,
                 asked.org_id,
                 asked.question,
                 earlier=earlier,
                 standalone=standalone,
                 labels=asked.labels,
-                widened=self._model.name != self._spare.name,
+                widened=ladder is not None,
             )
         except KnowledgeError as error:
             log.warning("evidence_unavailable", code=error.code)
             draft.error_code = error.code
+            draft.degraded.append(f"search_{error.code}")
             return None
+        draft.found(found)
+        return found
 
-    async def _standalone(self, asked: Asked, draft: Draft) -> str | None:
-        """The question without what it leaves unsaid, where there is a model to ask."""
-        if self._model.name == self._spare.name:
-            return None
-        rewritten = await rewrite.standalone(self._model, asked.question, asked.history)
-        draft.spent(rewritten.usage)
-        return rewritten.query
+    async def _may_ask(self, asked: Asked, draft: Draft) -> bool:
+        """Whether the day's allowance has room for this turn; asked once a turn."""
+        if draft.paid is None:
+            said = asked.question + "".join(turn.text for turn in asked.history)
+            needed = 2 * tokens.count(said) + evidence.CONTEXT_TOKENS_MAX
+            needed += ANSWER_TOKENS_MAX + OVERHEAD_TOKENS
+            spent = await self._reserve(asked, needed)
+            draft.paid = spent is None
+            if spent is not None:
+                draft.degraded.append(f"over_budget_{spent}")
+        return draft.paid
 
-    async def _verified(self, prompt: Prompt, draft: Draft) -> AsyncIterator[str]:
-        async for piece in self._spoken(prompt, draft):
-            if shown := draft.citations.feed(piece):
-                yield shown
-        if rest := draft.citations.rest():
-            yield rest
-
-    async def _spoken(self, prompt: Prompt, draft: Draft) -> AsyncIterator[str]:
-        """The model's words; when it fails before the first one, quoted passages instead."""
-        if self._model.name == self._spare.name:
-            for piece in self._quoted(prompt, draft):
-                yield piece
-            return
-        spoke = False
-        try:
-            async for piece in self._model.stream(prompt):
-                if isinstance(piece, Usage):
-                    draft.spent(piece)
-                    continue
-                spoke = True
-                yield piece
-        except ModelFailed as error:
-            draft.error_code = f"model_{error.code}"
-            log.warning("model_failed", code=error.code, model=self._model.name, spoke=spoke)
+    async def _written(
+        self, made: Prompt, asked: Asked, draft: Draft, ladder: Ladder | None
+    ) -> AsyncGenerator[str]:
+        """The model's words as far as they may be said; quoted passages when there is no model, no
+        allowance, or none that speaks.
+        """
+        if ladder is not None and await self._may_ask(asked, draft):
+            draft.route = "model"
+            spoke = False
+            try:
+                async for piece in _checked(ladder, made, draft):
+                    spoke = True
+                    yield piece
+            except ModelFailed as error:
+                draft.error_code = f"model_{error.code}"
+                draft.degraded.append(draft.error_code)
+                log.warning("model_failed", code=error.code, model=ladder.name, spoke=spoke)
+                if spoke:
+                    raise
             if spoke:
-                raise
-            for piece in self._quoted(prompt, draft):
-                yield piece
+                return
+        for piece in self._quoted(made, draft):
+            yield piece
 
-    def _quoted(self, prompt: Prompt, draft: Draft) -> list[str]:
-        answer = self._spare.answer(prompt)
+    def _quoted(self, made: Prompt, draft: Draft) -> Sequence[str]:
+        draft.route = "quotes"
+        answer = self._spare.answer(made, allowed=draft.outgoing.allows)
+        if not answer.pieces:
+            return [draft.refuse("unknown", Phrase.UNKNOWN)]
         draft.quotes = answer.quotes
-        lead = [PARTLY] if draft.confidence == "partial" else []
-        return lead + answer.pieces
+        lead: list[str] = []
+        if draft.confidence == "partial":
+            lead.append(draft.say(Phrase.PARTLY))
+        elif draft.degraded:
+            lead.append(draft.say(Phrase.QUOTING))
+        shown = [draft.outgoing.citations.feed(piece) for piece in answer.pieces]
+        return [*lead, *shown, draft.outgoing.citations.rest()]
 
 
-def _as_it_stands(found: Evidence, answer: Curated, draft: Draft) -> list[str]:
+async def _checked(ladder: Ladder, made: Prompt, draft: Draft) -> AsyncGenerator[str]:
+    """The model's text as it passes what watches the way out; ends early when that says so."""
+    said = False
+    async with aclosing(ladder.stream(made)) as spoken:
+        async for piece in spoken:
+            if shown := draft.outgoing.feed(piece):
+                said = True
+                yield shown
+            if draft.outgoing.cut is not None:
+                break
+    if rest := draft.outgoing.rest():
+        said = True
+        yield rest
+    if draft.outgoing.cut is not None:
+        draft.degraded.append(draft.outgoing.cut)
+        if not said:
+            yield draft.refuse("unknown", Phrase.IN_ROLE)
+    elif not draft.outgoing.citations.used:
+        draft.confidence = "unknown"  # no passage supports it: a person is offered
+
+
+def _prompt(found: Evidence, asked: Asked, draft: Draft) -> Prompt:
+    return Prompt(
+        question=asked.question,
+        history=asked.history,
+        excerpts=found.excerpts,
+        instructions=prompt.instructions(asked.persona, draft.language),
+        summary=asked.summary,
+    )
+
+
+def _no_answer(asked: Asked) -> Phrase:
+    """What to say when the documents do not hold it: in role, whatever was tried."""
+    return Phrase.IN_ROLE if _is_attempt(asked) else Phrase.UNKNOWN
+
+
+def _is_attempt(asked: Asked) -> bool:
+    return attempts.is_attempt(asked.question)
+
+
+def _as_it_stands(found: Evidence, answer: Curated, draft: Draft) -> Sequence[str]:
     """An answer that somebody wrote, word for word; its one source is the question it answers."""
     source = next(each for each in found.excerpts if each.passage_id == answer.passage_id)
-    draft.confidence = "answered"
-    draft.citations = Citations([msgspec.structs.replace(source, n=1)])
-    draft.citations.used.append(1)
+    draft.route, draft.confidence = "curated", "answered"
+    draft.stands(source)
+    draft.suggestions = tuple(suggestions.of(found, [source.n]))
     return extractive.pieces(answer.answer)

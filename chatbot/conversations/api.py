@@ -3,12 +3,13 @@ back.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, SkipValidation
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.conversations import handoff, inbox, transcript, wire
@@ -19,6 +20,16 @@ from chatbot.settings import Settings
 from chatbot.staff.login import Staff
 
 Verb = Callable[[AsyncSession, Conversation, Staff], Awaitable[object]]
+
+
+class Bot(Protocol):
+    """What these doors need of the room that answers."""
+
+    async def silence(self, org_id: UUID, conversation_id: UUID) -> None:
+        """End the conversation's running answer unheard; returns when this process sends no more
+        of it.
+        """
+        ...
 
 
 class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,9 +88,15 @@ async def reply(
 async def take_over(
     staff: NamedDependency[Staff],
     database: NamedDependency[Database],
+    bot: SkipValidation[NamedDependency[Bot]],
     conversation_id: FromPath[UUID],
 ) -> wire.StaffConversation:
-    return await _handled(staff, database, conversation_id, handoff.take)
+    """Who gets this reply is not talked over: the bot has fallen silent here, and within a second
+    in every other process.
+    """
+    view = await _handled(staff, database, conversation_id, handoff.take)
+    await bot.silence(staff.org_id, conversation_id)
+    return view
 
 
 @post(
@@ -99,9 +116,12 @@ async def hand_back(
 async def close(
     staff: NamedDependency[Staff],
     database: NamedDependency[Database],
+    bot: SkipValidation[NamedDependency[Bot]],
     conversation_id: FromPath[UUID],
 ) -> wire.StaffConversation:
-    return await _handled(staff, database, conversation_id, handoff.close)
+    view = await _handled(staff, database, conversation_id, handoff.close)
+    await bot.silence(staff.org_id, conversation_id)
+    return view
 
 
 async def _handled(

@@ -30,6 +30,7 @@ async def request(
     handoff = Handoff(
         org_id=conversation.org_id,
         conversation_id=conversation.id,
+        episode=conversation.episode,
         requested_by=by,
         reason=(reason or "").strip()[:REASON_CHARS_MAX] or None,
     )
@@ -49,7 +50,10 @@ async def take(db: AsyncSession, conversation: Conversation, staff: Staff) -> Ha
     handoff = await find_open(db, conversation)
     if handoff is None:
         handoff = Handoff(
-            org_id=conversation.org_id, conversation_id=conversation.id, requested_by=staff.actor
+            org_id=conversation.org_id,
+            conversation_id=conversation.id,
+            episode=conversation.episode,
+            requested_by=staff.actor,
         )
         db.add(handoff)
     if handoff.taken_by_id == staff.staff_id:
@@ -82,11 +86,6 @@ async def close(db: AsyncSession, conversation: Conversation, staff: Staff) -> N
         handoff.ended_at, handoff.outcome = utc_now(), "closed"
     await transcript.note(db, conversation, f"{staff.name} closed the conversation.")
     conversation.closed_at, conversation.closed_by_id = utc_now(), staff.staff_id
-
-
-def reopen(conversation: Conversation) -> None:
-    """A visitor who writes again reopens the locked conversation."""
-    conversation.closed_at = conversation.closed_by_id = None
 
 
 async def say(

@@ -8,11 +8,11 @@ from enum import StrEnum
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from chatbot.conversations import wire
+from chatbot.conversations import episodes, wire
 from chatbot.conversations.handoff import open_handoffs
 from chatbot.conversations.tables import AuthorKind, Conversation, Handoff, Message
 from chatbot.conversations.transcript import public_revs
@@ -38,6 +38,7 @@ class View(StrEnum):
     BOT = "bot"
     ALL = "all"
     CLOSED = "closed"
+    DISLIKED = "disliked"
 
 
 async def conversations(
@@ -110,8 +111,17 @@ def _in_view(view: View, staff: Staff) -> list[ColumnElement[bool]]:
             return [live, Handoff.id.is_(None)]
         case View.CLOSED:
             return [Conversation.closed_at.is_not(None)]
+        case View.DISLIKED:
+            return [Conversation.id.in_(_with_disliked_answers(staff.org_id))]
         case View.ALL:
             return []
+
+
+def _with_disliked_answers(org_id: UUID) -> Select[UUID]:
+    """Conversations with an answer that its visitor disliked and no colleague has looked at."""
+    return select(Message.conversation_id).where(
+        Message.org_id == org_id, Message.feedback_value == -1, Message.review.is_(None)
+    )
 
 
 async def _rows(
@@ -159,10 +169,14 @@ async def _shaped(
     handoffs = [row.handoff for row in rows if row.handoff is not None]
     takers = [each.taken_by_id for each in handoffs if each.taken_by_id is not None]
     names = await staff_names(db, org_id, takers)
-    return [_shape(row, names) for row in rows]
+    returned = [row.conversation.id for row in rows if row.conversation.episode > 1]
+    summaries = await episodes.earlier(db, org_id, returned) if returned else {}
+    return [_shape(row, names, summaries) for row in rows]
 
 
-def _shape(row: _Found, names: dict[UUID, str]) -> wire.StaffConversation:
+def _shape(
+    row: _Found, names: dict[UUID, str], summaries: dict[UUID, str]
+) -> wire.StaffConversation:
     found = row.conversation
     return wire.StaffConversation(
         id=found.id,
@@ -175,6 +189,8 @@ def _shape(row: _Found, names: dict[UUID, str]) -> wire.StaffConversation:
         created_at=found.created_at,
         updated_at=found.updated_at,
         rev=found.rev,
+        episode=found.episode,
+        earlier_summary=summaries.get(found.id),
     )
 
 

@@ -142,7 +142,7 @@ class Message(Base):
     feedback_value: Mapped[int | None] = mapped_column(SmallInteger)
     feedback_reason: Mapped[str | None] = mapped_column(Text)
     feedback_at: Mapped[datetime | None]
-    review: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    review: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     suggestions: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     corrects: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -6,7 +6,6 @@ nothing.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from uuid import UUID
 
 import msgspec
@@ -41,6 +40,8 @@ class Said(msgspec.Struct, frozen=True):
     sources: Sequence[Source] = ()
     confidence: Confidence | None = None
     page_url: str | None = None
+    suggestions: Sequence[str] = ()
+    corrects: UUID | None = None
 
 
 def checked_text(text: str, chars_max: int) -> str:
@@ -111,6 +112,23 @@ async def lock(
     return await _found(db, org_id, conversation_id, visitor_id, locked=True)
 
 
+async def lock_message(
+    db: AsyncSession, org_id: UUID, message_id: UUID, *, visitor_id: UUID | None = None
+) -> tuple[Conversation, Message]:
+    """The message as it stands and its conversation, locked; NotFound when it is not theirs (a
+    colleague's note is not a visitor's).
+    """
+    here = Message.org_id == org_id, Message.id == message_id
+    conversation_id = await db.scalar(select(Message.conversation_id).where(*here))
+    if conversation_id is None:
+        raise NotFound
+    conversation = await lock(db, org_id, conversation_id, visitor_id=visitor_id)
+    message = await db.scalar(select(Message).where(*here))
+    if message is None or (visitor_id is not None and message.visibility != Visibility.PUBLIC):
+        raise NotFound
+    return conversation, message
+
+
 async def get(
     db: AsyncSession, org_id: UUID, conversation_id: UUID, *, visitor_id: UUID | None = None
 ) -> Conversation:
@@ -147,6 +165,8 @@ async def say(db: AsyncSession, conversation: Conversation, said: Said) -> tuple
         sources=[msgspec.to_builtins(source) for source in said.sources],
         confidence=said.confidence,
         page_url=(said.page_url or "")[:PAGE_URL_CHARS_MAX] or None,
+        suggestions=list(said.suggestions),
+        corrects=said.corrects,
     )
     conversation.updated_at = message.created_at = utc_now()
     if public and said.kind != AuthorKind.SYSTEM:
@@ -154,6 +174,16 @@ async def say(db: AsyncSession, conversation: Conversation, said: Said) -> tuple
     db.add(message)
     await db.flush()
     return message, True
+
+
+async def revise(db: AsyncSession, conversation: Conversation, message: Message) -> None:
+    """Write what the caller changed of a message in the locked conversation: as its next version,
+    and as the conversation's latest change, but not as something said.
+    """
+    conversation.rev += 1
+    conversation.updated_at = utc_now()
+    message.rev, message.version = conversation.rev, message.version + 1
+    await db.flush()
 
 
 async def note(db: AsyncSession, conversation: Conversation, text: str) -> None:
@@ -194,33 +224,19 @@ async def public_revs(
 
 
 async def recent(db: AsyncSession, conversation: Conversation, most: int) -> list[Message]:
-    """The last public messages of visitor, assistant and staff, oldest first."""
+    """The last public messages of visitor, assistant and staff in this episode, oldest first."""
     rows = await db.scalars(
         select(Message)
         .where(
             Message.org_id == conversation.org_id,
             Message.conversation_id == conversation.id,
-            Message.seq.is_not(None),
+            Message.seq > conversation.episode_seq,
             Message.author_kind != AuthorKind.SYSTEM,
         )
         .order_by(Message.seq.desc())
         .limit(most)
     )
     return list(rows.all())[::-1]
-
-
-async def said_within(db: AsyncSession, visitor: Visitor, period: timedelta) -> int:
-    """How many messages the visitor wrote within the last `period`."""
-    return (
-        await db.scalar(
-            select(func.count()).where(
-                Message.org_id == visitor.org_id,
-                Message.author_kind == AuthorKind.VISITOR,
-                Message.author_id == visitor.visitor_id,
-                Message.created_at > utc_now() - period,
-            )
-        )
-    ) or 0
 
 
 async def _found(

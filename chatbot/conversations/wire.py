@@ -138,6 +138,8 @@ class LastMessage(msgspec.Struct, frozen=True):
 
 
 class StaffConversation(msgspec.Struct, frozen=True):
+    """`earlier_summary` says what the episode before this one was about."""
+
     id: UUID
     kind: Literal["website"]
     site: Named | None
@@ -148,6 +150,8 @@ class StaffConversation(msgspec.Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     rev: int
+    episode: int
+    earlier_summary: str | None
 
 
 class StaffTranscript(msgspec.Struct, frozen=True):
@@ -177,6 +181,10 @@ def state_of(conversation: Conversation, open_handoff: Handoff | None) -> State:
 
 
 def message(row: MessageRow) -> Message:
+    """What a colleague vouches for is whole and certain, whatever the bot thought of it."""
+    review = msgspec.convert(row.review, Review | None)
+    status = "complete" if review is not None and review.kind == "corrected" else row.status
+    confidence = row.confidence if review is None else "answered"
     return Message(
         id=row.id,
         conversation_id=row.conversation_id,
@@ -189,12 +197,12 @@ def message(row: MessageRow) -> Message:
         visibility=Visibility(row.visibility),
         created_at=row.created_at,
         version=row.version,
-        status=msgspec.convert(row.status, Literal["complete", "stopped", "failed", "interrupted"]),
+        status=msgspec.convert(status, Literal["complete", "stopped", "failed", "interrupted"]),
         sources=msgspec.convert(row.sources, list[Source]),
-        confidence=msgspec.convert(row.confidence, Confidence | None),
+        confidence=msgspec.convert(confidence, Confidence | None),
         page_url=row.page_url,
         feedback=_feedback(row),
-        review=msgspec.convert(row.review, Review | None),
+        review=review,
         suggestions=list(row.suggestions),
         corrects=row.corrects,
     )

@@ -11,12 +11,13 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import select
 
-from chatbot.answering import evidence, extractive, rewrite
+from chatbot.answering import evidence, phrases, relevance, rewrite
+from chatbot.answering.draft import Draft
 from chatbot.answering.extractive import ExtractiveModel
 from chatbot.answering.model import Model, ModelFailed
 from chatbot.answering.prompt import Prompt, Turn
 from chatbot.answering.turns import Asked
-from chatbot.answering.writing import PARTLY, Draft, Writing
+from chatbot.answering.writing import Writing
 from chatbot.database import new_id
 from knowledge.evaluation import suites
 from knowledge.evaluation.folders import Question, sample, topics
@@ -28,15 +29,16 @@ from knowledge.tables import Passage
 
 # What a model that is paid for, or slow, is asked when nobody says how much.
 MODEL_QUESTIONS_MAX: Final = 100
-_QUOTED: Final = re.compile(r"(.+?) \[(\d{1,3})\](?=\n\n|\Z)", re.DOTALL)
+_MARKER: Final = re.compile(r" \[(\d{1,3})\]")
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """One answer: how sure, whether a text that answers is in it, which of its quotes stand word
-    for word in the passage they name.
+    """One answer: how sure, how long, whether a text that answers is in it, which of its quotes
+    stand word for word in the passage they name.
     """
 
     confidence: str | None
+    chars: int = 0
     held: bool = False
     true_quotes: tuple[bool, ...] = ()
     failed: bool = False
@@ -52,44 +54,65 @@ async def best_sentences(shelf: Shelf, limit: int | None) -> Figures:
 
 
 async def answers(
-    writing: Writing, shelf: Shelf, *, limit: int | None, calibration: Calibration | None
+    writing: Writing,
+    shelf: Shelf,
+    *,
+    by: str,
+    limit: int | None,
+    calibration: Calibration | None,
 ) -> Report:
-    """Answers through the whole pipeline: of questions that can be answered, and of those whose
-    topic is left out.
+    """Answers through the whole pipeline, written `by` a model: of questions that can be answered,
+    and the same of bases in which their topic is left out.
     """
     rig = shelf.rig
-    own = writing.model_name == ExtractiveModel.name
-    most = limit or (None if own else MODEL_QUESTIONS_MAX)
+    most = limit or (None if by == ExtractiveModel.name else MODEL_QUESTIONS_MAX)
     asked = sample([one for one in rig.data.asked() if one.answers], most, SEED)
     if not asked:
         note = "no question says what its answer is"
         return Report(data=rig.data.name, suite="answers", n=0, metrics={}, notes=[note])
     replies = [await _reply(writing, shelf, question) for question in asked]
-    quotes = [quote for reply in replies for quote in reply.true_quotes]
     refused = await _left_out(writing, shelf, asked, calibration)
+    notes = [f"written by {by}"]
+    if not refused:
+        notes.append("the documents have no topics to leave out")
+    metrics, counts = _figures(replies, refused)
     return Report(
         data=rig.data.name,
         suite="answers",
-        n=len(asked) + len(refused),
-        metrics={
-            "answer_held": share(reply.held for reply in replies),
-            "false_refusal": share(_is_refusal(reply) for reply in replies),
-            "unsure": share(reply.confidence == "partial" for reply in replies),
-            "answers_n": len(replies),
-            "refusal": share(_is_refusal(reply) for reply in refused),
-            "left_out_n": len(refused),
-            "quotes_verbatim": share(quotes),
-            "quotes_n": len(quotes),
-            "failed_n": sum(reply.failed for reply in (*replies, *refused)),
-        },
-        notes=[f"written by {writing.model_name}"]
-        + ([] if refused else ["the documents have no topics to leave out"]),
+        n=len(replies) + len(refused),
+        metrics=metrics,
+        counts=counts,
+        notes=notes,
     )
 
 
-def rewording(model: Model) -> Reword | None:
-    """The model as answering asks it to reword follow-ups; None for the one that only quotes."""
-    if model.name == ExtractiveModel.name:
+def _figures(replies: Sequence[Reply], refused: Sequence[Reply]) -> tuple[Figures, dict[str, int]]:
+    """What is measured, and on how many answers or quotes."""
+    quotes = [quote for reply in replies for quote in reply.true_quotes]
+    given = [reply.chars for reply in replies if not _is_refusal(reply)]
+    both = [*replies, *refused]
+    figures: Figures = {
+        "answer_held": share(reply.held for reply in replies),
+        "false_refusal": share(map(_is_refusal, replies)),
+        "unsure": share(reply.confidence == "partial" for reply in replies),
+        "refusal": share(map(_is_refusal, refused)),
+        "answered_though_left_out": share(reply.confidence == "answered" for reply in refused),
+        "quotes_verbatim": share(quotes),
+        "answer_chars": round(sum(given) / len(given)) if given else None,
+        "failed_n": sum(reply.failed for reply in both),
+        "answers_n": len(replies),
+        "left_out_n": len(refused),
+        "quotes_n": len(quotes),
+    }
+    counts = dict.fromkeys(("answer_held", "false_refusal", "unsure"), len(replies))
+    counts |= dict.fromkeys(("refusal", "answered_though_left_out"), len(refused))
+    counts |= {"quotes_verbatim": len(quotes), "answer_chars": len(given), "failed_n": len(both)}
+    return figures, counts
+
+
+def rewording(model: Model | None) -> Reword | None:
+    """The model as answering asks it to reword follow-ups; None without one, which only quotes."""
+    if model is None:
         return None
 
     async def reword(question: Question) -> str | None:
@@ -103,28 +126,32 @@ async def _in_best_sentence(shelf: Shelf, question: Question) -> bool:
         shelf.rig.retriever, shelf.org_id, question.text, earlier=question.earlier
     )
     prompt = Prompt(question=question.text, history=(), excerpts=found.excerpts)
-    chosen = extractive.choose(prompt)
-    if not chosen:
+    weighed = relevance.weigh(prompt)
+    if not weighed.candidates:
         return False
-    best = max(chosen, key=lambda quote: quote.score)
-    sentences = extractive.sentences(best.excerpt.text)
-    return _holds(" ".join(sentences[max(0, best.at - 1) : best.at + 2]), question.answers)
+    best = max(weighed.candidates, key=lambda candidate: candidate.score)
+    beside = weighed.parts[best.excerpt.n][max(0, best.unit.at - 1) : best.unit.at + 2]
+    return _holds(" ".join(unit.text for unit in beside), question.answers)
 
 
 async def _left_out(
     writing: Writing, shelf: Shelf, asked: Sequence[Question], calibration: Calibration | None
 ) -> list[Reply]:
-    """The replies of a base with half of the topics to the questions about the other half."""
+    """The replies of two bases with one half of the topics each to the questions about the other
+    half: every question is asked once where its topic is missing.
+    """
     rig = shelf.rig
     topic_of = topics(rig.data.corpus)
     if not topic_of:
         return []
-    kept = suites.halves(sorted(set(topic_of.values())))[0]
-    strange = [one for one in asked if not suites.topics_of(one, rig.data, topic_of) & kept]
-    async with shelved(rig, {one for one, topic in topic_of.items() if topic in kept}) as half:
-        if calibration is not None:
-            await half.prefer(calibration)
-        return [await _reply(writing, half, question) for question in strange]
+    replies: list[Reply] = []
+    for kept in suites.halves(sorted(set(topic_of.values())))[:2]:
+        strange = [one for one in asked if not suites.topics_of(one, rig.data, topic_of) & kept]
+        async with shelved(rig, {one for one, topic in topic_of.items() if topic in kept}) as half:
+            if calibration is not None:
+                await half.prefer(calibration)
+            replies += [await _reply(writing, half, question) for question in strange]
+    return replies
 
 
 async def _reply(writing: Writing, shelf: Shelf, question: Question) -> Reply:
@@ -144,6 +171,7 @@ async def _reply(writing: Writing, shelf: Shelf, question: Question) -> Reply:
         return Reply(draft.confidence, failed=True)
     return Reply(
         draft.confidence,
+        chars=len(said),
         held=not _unknown(draft.confidence) and _holds(said, question.answers),
         true_quotes=await _true_quotes(shelf, draft, said),
         failed=draft.error_code is not None,
@@ -151,15 +179,24 @@ async def _reply(writing: Writing, shelf: Shelf, question: Question) -> Reply:
 
 
 async def _true_quotes(shelf: Shelf, draft: Draft, said: str) -> tuple[bool, ...]:
-    """Each quote of an answer that is made of quotes: whether its passage has it, read anew."""
+    """Each quote of an answer that is made of quotes: whether every line of it stands in the
+    passage that its marker names, read anew.
+    """
     if not draft.quotes:
         return ()
-    cited = {source.n: source.passage_id for source in draft.citations.sources(draft.quotes)}
+    cited = {source.n: source.passage_id for source in draft.sources()}
     texts = await _texts(shelf, cited.values())
-    return tuple(
-        quote.strip() in texts.get(cited.get(int(number), shelf.org_id), "")
-        for quote, number in _QUOTED.findall(said.removeprefix(PARTLY))
-    )
+    parts = _MARKER.split(phrases.without_lead(said))
+    quotes = zip(parts[::2], parts[1::2], strict=False)
+    unmarked = bool(parts[-1].strip())
+    found = [
+        all(
+            line.strip() in texts.get(cited.get(int(number), shelf.org_id), "")
+            for line in quote.splitlines()
+        )
+        for quote, number in quotes
+    ]
+    return (*found, *([False] if unmarked else []))
 
 
 async def _texts(shelf: Shelf, ids: Iterable[UUID]) -> dict[UUID, str]:

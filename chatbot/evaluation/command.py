@@ -14,7 +14,7 @@ import msgspec
 from rich.console import Console
 from sqlalchemy import delete, text
 
-from chatbot.answering.model import Model
+from chatbot.answering.endpoints import Endpoints
 from chatbot.answering.writing import Writing
 from chatbot.database import Database, utc_now
 from chatbot.errors import Conflict, Invalid, NotFound
@@ -67,14 +67,20 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
 
     database: Database
     models: Models
-    model: Model
+    endpoints: Endpoints
     say: Said
     org_id: UUID | None = None
     calibration: Calibration | None = None
 
 
 async def run(
-    database: Database, models: Models, model: Model, wanted: Wanted, *, out: Console, log: Console
+    database: Database,
+    models: Models,
+    endpoints: Endpoints,
+    wanted: Wanted,
+    *,
+    out: Console,
+    log: Console,
 ) -> None:
     """Measure and print to `out`; what goes on meanwhile to `log`.
 
@@ -88,7 +94,8 @@ async def run(
         data = [folders.read(folder) for folder in wanted.folders]
         with tables.telling(log) as say:
             ground = await _ground(
-                Ground(database=database, models=models, model=model, say=say), wanted.org
+                Ground(database=database, models=models, endpoints=endpoints, say=say),
+                wanted.org,
             )
             rigs: list[Rig] = []
             for each in data:
@@ -202,13 +209,21 @@ async def _on_all(ground: Ground, shelf: Shelf, wanted: Wanted) -> AsyncIterator
     if wanted.has(RETRIEVAL):
         report = await suites.retrieval(shelf, limit=wanted.limit)
         sentences = await answers.best_sentences(shelf, wanted.limit)
-        yield msgspec.structs.replace(report, metrics=report.metrics | sentences)
+        measured = {"answer_in_best_sentence": int(sentences.get("answers_n") or 0)}
+        yield msgspec.structs.replace(
+            report,
+            metrics=report.metrics | sentences,
+            counts=measured if sentences else {},
+        )
     if wanted.has(FOLLOWUP):
-        reword = answers.rewording(ground.model)
+        reword = answers.rewording(ground.endpoints.own)
         most = wanted.limit or (answers.MODEL_QUESTIONS_MAX if reword else None)
         yield await suites.followup(shelf, reword=reword, limit=most)
     if wanted.has(ANSWERS):
-        writing = Writing(shelf.rig.retriever, ground.model)
         yield await answers.answers(
-            writing, shelf, limit=wanted.limit, calibration=ground.calibration
+            Writing(shelf.rig.retriever, ground.endpoints),
+            shelf,
+            by=ground.endpoints.own_name,
+            limit=wanted.limit,
+            calibration=ground.calibration,
         )

@@ -13,6 +13,8 @@ from knowledge.evaluation.suites import Figures, Report
 from knowledge.preferences import Calibration, Provenance
 
 _OURS = "here"
+# Figures that only say what others were measured on: the last column has them.
+_COUNTS = frozenset({"answers_n", "left_out_n", "present_n", "unanswerable_n", "quotes_n"})
 
 
 @contextmanager
@@ -38,15 +40,19 @@ def show(report: Report, out: Console, *, as_json: bool) -> None:
     systems: dict[str, Figures | str] = {_OURS: report.metrics, **report.peers}
     for system in systems:
         table.add_column(system, justify="right")
+    table.add_column("of", justify="right")
     names = dict.fromkeys(
         name for figures in systems.values() if isinstance(figures, dict) for name in figures
     )
     for name in names:
+        if name in _COUNTS and report.counts:
+            continue
         cells = [
             _cell(name, each.get(name)) if isinstance(each, dict) else ""
             for each in systems.values()
         ]
-        table.add_row(name.removesuffix("_s").replace("_", " "), *cells)
+        label = name.removesuffix("_s").removesuffix("_n").replace("_", " ")
+        table.add_row(label, *cells, f"{report.counts.get(name, report.n):,}")
     missing = [f"{name}: {why}" for name, why in report.peers.items() if isinstance(why, str)]
     table.caption = " · ".join([*missing, *report.notes]) or None
     out.print(table)

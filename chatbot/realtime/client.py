@@ -22,10 +22,13 @@ P = TypeVar("P", bound=Person)
 class Client(Generic[P]):
     """One socket that proved whose it is."""
 
-    def __init__(self, person: P, token: str, origin: str | None, events_per_second: int) -> None:
+    def __init__(
+        self, person: P, token: str, origin: str | None, *, block: str, events_per_second: int
+    ) -> None:
         self.person = person
         self.token = token
         self.origin = origin
+        self.block = block
         self.proven_at = 0.0
         self.expiry: asyncio.TimerHandle | None = None
         self._per_second = events_per_second

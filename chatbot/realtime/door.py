@@ -128,7 +128,7 @@ class Door(AsyncNamespace, Generic[P]):
         """
         try:
             async with asyncio.timeout(CONNECT_WITHIN_S):
-                await self._admit(sid, _origin(environ), auth)
+                await self._admit(sid, environ, auth)
         except ChatbotError as error:
             raise _refused(error) from None
         except msgspec.ValidationError:
@@ -137,15 +137,21 @@ class Door(AsyncNamespace, Generic[P]):
             log.exception("realtime.connect_failed", error=type(error).__name__)
             raise _refused(Unavailable()) from None
 
-    async def _admit(self, sid: str, origin: str | None, auth: object) -> None:
-        token = msgspec.convert(auth, Auth).token
+    async def _admit(self, sid: str, environ: dict[str, Any], auth: object) -> None:
+        origin, token = _origin(environ), msgspec.convert(auth, Auth).token
         person, ends_at = await self._authenticate(token, origin)
         eio_sid = self.server.manager.eio_sid_from_sid(sid, self.namespace)
         if eio_sid is None or not self.server.is_open(eio_sid):
             raise Unavailable  # it left while we asked: the library would keep it for ever
         if len(self.server.manager.sids(person.actor, self.namespace)) >= SOCKETS_PER_PERSON_MAX:
             raise TooMany("too_many_connections", "Too many windows are open. Close one of them.")
-        client = Client(person, token, origin, self._deps.limits.events_per_second)
+        client = Client(
+            person,
+            token,
+            origin,
+            block=self.server.block_of(environ),
+            events_per_second=self._deps.limits.events_per_second,
+        )
         self._clients[sid] = client
         self._prove(sid, client, ends_at)
         self.server.manager.basic_enter_room(sid, self.namespace, person.actor)

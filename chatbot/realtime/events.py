@@ -86,6 +86,10 @@ class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mid: UUID
 
 
+class RetryAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    mid: UUID
+
+
 class System(msgspec.Struct, frozen=True):
     """The event `system`: what the server does to this socket, why, and what the client should do
     next.

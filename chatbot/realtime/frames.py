@@ -93,14 +93,15 @@ class Stream:
         self._sent_chars = 0
         self._ring: deque[Delta] = deque(maxlen=RING_FRAMES)
         self._end: End | None = None
+        self._muted = False
         self._flush_due: Handle | None = None
         self._send(start)
 
     def write(self, text: str) -> None:
         """Add text: the first is sent at once, the rest every FLUSH_EVERY_S or FLUSH_CHARS. Ignored
-        after the end.
+        when muted and after the end.
         """
-        if not text or self._end is not None:
+        if not text or self._muted or self._end is not None:
             return
         self.text += text
         if self.seq == 0 or len(self.text) - self._sent_chars >= FLUSH_CHARS:
@@ -108,11 +109,19 @@ class Stream:
         elif self._flush_due is None:
             self._flush_due = self._clock.call_later(FLUSH_EVERY_S, self._flush)
 
+    def mute(self) -> None:
+        """Send nothing more but the end: a person speaks now."""
+        self._muted = True
+        if self._flush_due is not None:
+            self._flush_due.cancel()
+            self._flush_due = None
+
     async def end(self, status: Status, version: int | None) -> None:
         """Send what is left and `answer.end`; ending twice changes nothing."""
         if self._end is not None:
             return
-        self._flush()
+        if not self._muted:
+            self._flush()
         self.seq += 1
         mid, attempt = self.start.mid, self.start.attempt
         self._end = End(mid, attempt, self.seq, status, version)

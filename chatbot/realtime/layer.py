@@ -2,6 +2,7 @@
 stopped together.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -34,9 +35,10 @@ class Realtime:
         staff: StaffAuth,
         public_url: str,
         limits: Limits,
+        trusted_proxies: Sequence[str] = (),
     ) -> None:
         self.relay = Relay(database)
-        self.server = SocketServer(limits)
+        self.server = SocketServer(limits, trusted_proxies)
         self.frames = AnswerFrames(self.server.deliver)
         self._deps = Deps(database, self.relay, self.frames, limits)
         self._visitors = visitors

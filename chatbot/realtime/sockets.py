@@ -3,9 +3,8 @@ prove who they are.
 """
 
 import asyncio
-import ipaddress
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import engineio
@@ -18,6 +17,7 @@ from chatbot.orgs import origins
 from chatbot.realtime.events import System
 from chatbot.realtime.manager import Json, Outbox, Rooms
 from chatbot.settings import Limits
+from chatbot.web import address_block
 
 VISITOR = "/visitor"
 STAFF = "/staff"
@@ -46,8 +46,9 @@ class SocketServer(socketio.AsyncServer):
 
     manager: Rooms
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, trusted_proxies: Sequence[str] = ()) -> None:
         self._limits = limits
+        self._trusted_proxies = trusted_proxies
         self._strangers: dict[str, str] = {}  # eio_sid → address block
         self._tasks: set[asyncio.Task[None]] = set()
         super().__init__(
@@ -70,6 +71,10 @@ class SocketServer(socketio.AsyncServer):
         """Hand an event to every socket in `room` but `skip`, visitors and staff. Never waits."""
         for namespace in NAMESPACES:
             self.manager.deliver(event, data, namespace=namespace, room=room, skip=skip)
+
+    def block_of(self, environ: Mapping[str, Any]) -> str:
+        """The client's network. From the ASGI scope; the environ's REMOTE_ADDR is a constant."""
+        return address_block(environ["asgi.scope"], self._trusted_proxies)
 
     def is_open(self, eio_sid: str) -> bool:
         """Whether the connection below a socket still stands."""
@@ -108,7 +113,7 @@ class SocketServer(socketio.AsyncServer):
         self, eio_sid: str, environ: Mapping[str, Any]
     ) -> bool | None:
         """False refuses the connection (engineio looks at what its `connect` handler returns)."""
-        block = address_block(environ)
+        block = self.block_of(environ)
         strangers = sum(each == block for each in self._strangers.values())
         if len(self.eio.sockets) > SOCKETS_MAX or strangers >= STRANGERS_PER_ADDRESS_MAX:
             return False
@@ -138,7 +143,7 @@ class SocketServer(socketio.AsyncServer):
         await super()._handle_disconnect(eio_sid, namespace, reason)
         environ = self.environ.get(eio_sid)
         if environ is not None and self.is_open(eio_sid) and not self._is_known(eio_sid):
-            self._expect_proof(eio_sid, address_block(environ))
+            self._expect_proof(eio_sid, self.block_of(environ))
 
     async def _handle_eio_message(self, eio_sid: str, data: object) -> None:
         """CONNECT, DISCONNECT, EVENT and ACK, as text; whoever sends anything else is cut off."""
@@ -199,19 +204,6 @@ class SocketServer(socketio.AsyncServer):
         self._end_soon(eio_sid)
         if environ is not None:
             _cut(environ)
-
-
-def address_block(environ: Mapping[str, Any]) -> str:
-    """The client's network: /32 of IPv4, /64 of IPv6. From the ASGI scope; the environ's
-    REMOTE_ADDR is a constant.
-    """
-    client = environ["asgi.scope"].get("client")
-    try:
-        address = ipaddress.ip_address(client[0] if client else "")
-    except ValueError:
-        return "unknown"
-    width = 32 if address.version == 4 else 64
-    return str(ipaddress.ip_network((address, width), strict=False))
 
 
 def _well_formed(origin: str | None, environ: Mapping[str, Any]) -> bool:

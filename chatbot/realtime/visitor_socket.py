@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chatbot.conversations import wire
 from chatbot.realtime.door import Client, Deps, Door
-from chatbot.realtime.events import Send, Stop
+from chatbot.realtime.events import RetryAnswer, Send, Stop
 from chatbot.realtime.sockets import VISITOR
 from chatbot.visitors.sessions import Visitor
 
@@ -22,6 +22,7 @@ class Asking(Protocol):
         self,
         visitor: Visitor,
         *,
+        block: str,
         conversation_id: UUID | None,
         client_id: str,
         text: str,
@@ -29,6 +30,8 @@ class Asking(Protocol):
     ) -> tuple[wire.Message, bool]: ...
 
     async def stop(self, visitor: Visitor, mid: UUID) -> None: ...
+
+    async def retry(self, visitor: Visitor, mid: UUID, *, block: str) -> None: ...
 
 
 class VisitorDoor(Door[Visitor]):
@@ -38,7 +41,11 @@ class VisitorDoor(Door[Visitor]):
         super().__init__(VISITOR, deps)
         self._auth = authenticate
         self._asking = asking
-        self._actions |= {"send": (Send, self._send), "stop": (Stop, self._stop)}
+        self._actions |= {
+            "send": (Send, self._send),
+            "stop": (Stop, self._stop),
+            "retry": (RetryAnswer, self._retry),
+        }
 
     async def _authenticate(self, token: str, origin: str | None) -> tuple[Visitor, datetime]:
         visitor = await self._auth(token, origin)
@@ -50,6 +57,7 @@ class VisitorDoor(Door[Visitor]):
     async def _send(self, sid: str, client: Client[Visitor], asked: Send) -> wire.Message:
         message, _ = await self._asking.send(
             client.person,
+            block=client.block,
             conversation_id=asked.conversation_id,
             client_id=asked.client_id,
             text=asked.text,
@@ -59,4 +67,8 @@ class VisitorDoor(Door[Visitor]):
 
     async def _stop(self, sid: str, client: Client[Visitor], asked: Stop) -> dict[str, str]:
         await self._asking.stop(client.person, asked.mid)
+        return {}
+
+    async def _retry(self, sid: str, client: Client[Visitor], asked: RetryAnswer) -> dict[str, str]:
+        await self._asking.retry(client.person, asked.mid, block=client.block)
         return {}

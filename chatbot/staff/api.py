@@ -130,9 +130,9 @@ async def log_in(
     check_same_origin(request, settings)
     block = web.address_block(request.scope, settings.trusted_proxies)
     email, most = data.email.strip().lower(), settings.limits.logins_per_minute
-    await throttle.spend("login", block, email, per_minute=most)
-    await throttle.spend("login to account", email, per_minute=most * FROM_ANYWHERE)
-    await throttle.spend("login from block", block, per_minute=most * FROM_ANYWHERE)
+    throttle.spend("login", block, email, per_minute=most)
+    throttle.spend("login to account", email, per_minute=most * FROM_ANYWHERE)
+    throttle.spend("login from block", block, per_minute=most * FROM_ANYWHERE)
     account, value = await login.log_in(database, passwords, tokens, email, data.password)
     body = LoggedIn(_account(account), await _orgs(database, account.id))
     return Response(body, cookies=[_cookie(settings, value, login.SESSION_AGE)])

@@ -25,12 +25,15 @@ Figures = dict[str, float | int | None]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """One suite on one folder; `n` counts its questions, a peer that was left out is a reason."""
+    """One suite on one folder; `n` counts its questions, `counts` what each figure was measured on
+    where that is not all of them; a peer that was left out is a reason.
+    """
 
     data: str
     suite: str
     n: int
     metrics: Figures
+    counts: dict[str, int] = {}
     peers: dict[str, Figures | str] = {}
     notes: list[str] = []
 
@@ -174,6 +177,14 @@ def abstain(rig: Rig, tried: Sequence[Tried]) -> Report:
         suite="abstain",
         n=len(present) + len(absent) + len(unanswerable),
         metrics=metrics,
+        counts={
+            "refusal": len(absent),
+            "false_refusal": len(present),
+            "auroc": len(present) + len(absent),
+            "answered_though_left_out": len(absent),
+            "answered_of_present": len(present),
+            "unanswerable_refused": len(unanswerable),
+        },
         peers={name: {"auroc": _auroc(present, absent, of)} for name, of in signals.items()},
         notes=[f"{FOLDS} bases with half of the topics each", *_notes(rig)],
     )

@@ -35,7 +35,7 @@ create or replace function lookup.open_questions(since timestamptz, before times
       and exists (
         select from public.messages m
         where m.org_id = c.org_id and m.conversation_id = c.id and m.author_kind = 'visitor'
-          and m.seq > c.episode_seq
+          and m.seq > c.episode_seq and m.created_at >= since
           and m.rev > coalesce((
             select max(a.question_rev) from public.answers a
             where a.org_id = c.org_id and a.conversation_id = c.id

@@ -1,22 +1,37 @@
-"""Any OpenAI-compatible endpoint, over real HTTP; what it does wrong has a name."""
+"""Any OpenAI-compatible endpoint, over real HTTP: what is asked of it, what its stream becomes."""
 
+import asyncio
+import json
+import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
-from chatbot.answering.model import EndpointModel, ModelFailed, Usage
+from chatbot.answering import model as port
+from chatbot.answering.chunks import (
+    LINE_BYTES_MAX,
+    STREAM_BYTES_MAX,
+    TEXT_CHARS_MAX,
+    Reading,
+    kind_of,
+)
+from chatbot.answering.failures import FAILURES
+from chatbot.answering.model import EndpointModel, ModelFailed, Timeouts, Usage
+from chatbot.answering.network import Network
 from chatbot.answering.prompt import Prompt, Turn
-from tests import live
+from knowledge.web.addresses import Addresses
 from tests.answering import endpoint
 from tests.answering.endpoint import Endpoint
-from tests.conftest import Cluster, copy_of
-from tests.journeys.texts import HANDBOOK, upload
 
 PROMPT = Prompt(
     question="Which colour has the lid?",
     history=(Turn("user", "Hello"), Turn("assistant", "Hello!")),
     excerpts=(),
 )
+CPU_S_A_CHUNK_MAX = 42e-6  # what the SDK's client cost with a split of our own
 
 
 @pytest.fixture
@@ -25,20 +40,26 @@ async def served() -> AsyncIterator[Endpoint]:
         yield found
 
 
-async def spoken(served: Endpoint) -> list[str | Usage]:
-    model = EndpointModel("test-model", api_key="", base_url=served.url)
+async def spoken(model: EndpointModel, prompt: Prompt = PROMPT) -> tuple[str, list[Usage]]:
     try:
-        return [piece async for piece in model.stream(PROMPT)]
+        pieces = [piece async for piece in model.stream(prompt)]
     finally:
         await model.close()
+    said = "".join(piece for piece in pieces if isinstance(piece, str))
+    return said, [piece for piece in pieces if isinstance(piece, Usage)]
 
 
-async def test_pieces_come_in_order_with_the_usage_reported(served: Endpoint) -> None:
-    pieces = await spoken(served)
+async def test_words_come_in_order_with_the_usage_reported(served: Endpoint) -> None:
+    model = EndpointModel("test-model", api_key="sk-1", base_url=served.url, temperature=0.7)
 
-    assert pieces == ["The lid ", "is red ", "[1].", Usage(7, 3)]
+    said, usage = await spoken(model)
+
+    assert said == "The lid is red [1]."
+    assert usage == [Usage(7, 3)]
     body = served.asked[0]
-    assert (body["model"], body["stream"]) == ("test-model", True)
+    assert (body["model"], body["stream"], body["temperature"]) == ("test-model", True, 0.7)
+    assert body["max_tokens"] == port.ANSWER_TOKENS_MAX
+    assert served.keys == ["sk-1"]
     assert [message["role"] for message in body["messages"]] == [
         "system",
         "user",
@@ -47,76 +68,263 @@ async def test_pieces_come_in_order_with_the_usage_reported(served: Endpoint) ->
     ]
 
 
+async def test_without_a_key_no_authorization_is_sent(served: Endpoint) -> None:
+    await spoken(EndpointModel("test-model", api_key="", base_url=served.url))
+
+    assert served.keys == [""]
+
+
+async def test_what_an_endpoint_does_not_understand_is_left_out_from_then_on(
+    served: Endpoint,
+) -> None:
+    served.mode = "particular"
+    model = EndpointModel("o-next", api_key="", base_url=served.url)
+
+    first = [piece async for piece in model.stream(PROMPT)]
+    asked_for_the_first = len(served.asked)
+    said, _ = await spoken(model)
+
+    assert "".join(each for each in first if isinstance(each, str)) == said != ""
+    assert (asked_for_the_first, len(served.asked)) == (3, 4)
+    assert served.asked[-1]["max_completion_tokens"] == port.ANSWER_TOKENS_MAX
+    assert not {"max_tokens", "temperature"} & set(served.asked[-1])
+
+
+async def test_a_whole_answer_gives_its_connection_back(served: Endpoint) -> None:
+    model = EndpointModel("test-model", api_key="", base_url=served.url)
+
+    for _ in range(3):
+        assert [piece async for piece in model.stream(PROMPT)]
+
+    assert len(served.asked) == 3
+    assert len(served.peers) == 1
+    await model.close()
+
+
+async def test_a_whole_answer_does_not_wait_long_for_its_usage(served: Endpoint) -> None:
+    served.mode = "stalls_after_finish"
+    timeouts = Timeouts(report_s=0.1)
+    model = EndpointModel("test-model", api_key="", base_url=served.url, timeouts=timeouts)
+
+    async with asyncio.timeout(5):
+        said, usage = await spoken(model)
+
+    assert (said, usage) == ("The lid is red [1].", [])
+
+
+async def test_who_stops_listening_ends_the_request(served: Endpoint) -> None:
+    served.mode = "never_ends"
+    model = EndpointModel("test-model", api_key="", base_url=served.url)
+
+    async with aclosing(model.stream(PROMPT)) as pieces:
+        await anext(pieces)
+
+    assert await served.quiet()
+    await model.close()
+
+
+async def test_who_is_cancelled_ends_the_request(served: Endpoint) -> None:
+    served.mode = "stalls"
+    model = EndpointModel("test-model", api_key="", base_url=served.url)
+
+    async def listen() -> None:
+        async for _ in model.stream(PROMPT):
+            heard.set()
+
+    heard = asyncio.Event()
+    task = asyncio.create_task(listen())
+    await heard.wait()
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert await served.quiet()
+    await model.close()
+
+
+async def test_a_name_that_means_a_private_address_is_not_connected_to(served: Endpoint) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["93.184.215.14", "127.0.0.1"]
+
+    port = served.url.rsplit(":", 1)[1]
+    for host in ("127.0.0.1", "endpoint.example", "2130706433", "[::ffff:127.0.0.1]"):
+        network = Network(Addresses(), resolve=resolve)
+        model = EndpointModel(
+            "m", api_key="secret", base_url=f"http://{host}:{port}", network=network
+        )
+        with pytest.raises(ModelFailed, match="address_refused"):
+            await spoken(model)
+
+    assert served.asked == []
+
+
+async def test_a_name_with_one_address_inside_is_refused_whole(served: Endpoint) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1", "10.0.0.1"]
+
+    network = Network(Addresses(("127.0.0.0/8",)), resolve=resolve)
+    url = served.url.replace("127.0.0.1", "endpoint.example")
+
+    with pytest.raises(ModelFailed, match="address_refused"):
+        await spoken(EndpointModel("m", api_key="secret", base_url=url, network=network))
+
+    assert served.asked == []
+
+
+async def test_the_table_may_allow_more(served: Endpoint) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    network = Network(Addresses(("127.0.0.0/8",)), resolve=resolve)
+    url = served.url.replace("127.0.0.1", "endpoint.example")
+
+    said, _ = await spoken(EndpointModel("m", api_key="", base_url=url, network=network))
+
+    assert said == "The lid is red [1]."
+
+
+async def test_a_redirect_is_not_followed(served: Endpoint) -> None:
+    served.mode = "moved"
+
+    with pytest.raises(ModelFailed) as failed:
+        await spoken(EndpointModel("m", api_key="secret", base_url=served.url))
+
+    assert (failed.value.code, failed.value.kind) == ("refused", "http_307")
+
+
+async def test_tiny_chunks_are_cheap(served: Endpoint) -> None:
+    """The server of the test shares the processor, so its share is measured and taken off."""
+    served.mode, served.tiny_chunks = "tiny_chunks", TEXT_CHARS_MAX - 1_000
+    model = EndpointModel("m", api_key="", base_url=served.url)
+
+    begun = time.process_time()
+    said, _ = await spoken(model)
+    seconds = time.process_time() - begun
+
+    assert len(said) == served.tiny_chunks
+    assert seconds / served.tiny_chunks < CPU_S_A_CHUNK_MAX
+
+
+def event(**delta: str) -> bytes:
+    return b"data: " + json.dumps({"choices": [{"delta": delta}]}).encode() + b"\n\n"
+
+
+FINISH = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 10_000])
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_it_does_not_matter_where_the_bytes_are_cut(size: int, line_end: bytes) -> None:
+    stream = b": hi\n\nid: 7\nretry: 5\n" + event(content="Grüße, 世界 ") + event(content="🙂")
+    stream = (stream + FINISH + b"data: [DONE]").replace(b"\n", line_end)
+    reading = Reading()
+
+    said = "".join(
+        reading.feed(stream[at : at + size]) for at in range(0, len(stream), size)
+    ) + reading.feed(b"")
+
+    reading.check()
+    assert said == "Grüße, 世界 🙂"
+
+
+def test_a_line_without_end_is_given_up_at_its_bound() -> None:
+    reading = Reading()
+    fed = 0
+
+    while not reading.ended:
+        reading.feed(b"x" * 1_000)
+        fed += 1_000
+
+    assert fed <= LINE_BYTES_MAX + 1_000
+    with pytest.raises(ModelFailed, match="too_long"):
+        reading.check()
+
+
+def test_a_stream_of_nothing_is_given_up_at_its_bound() -> None:
+    reading = Reading()
+    fed = 0
+
+    while not reading.ended:
+        reading.feed(b": still here\n" * 10_000)
+        fed += 130_000
+
+    assert fed <= STREAM_BYTES_MAX + LINE_BYTES_MAX + 130_000
+    with pytest.raises(ModelFailed, match="too_long"):
+        reading.check()
+
+
+def test_words_before_a_failure_are_kept_and_the_failure_is_told() -> None:
+    reading = Reading()
+
+    said = reading.feed(event(content="The lid ") + b"data: {oops\n\n" + event(content="never"))
+
+    assert said == "The lid "
+    with pytest.raises(ModelFailed, match="bad_reply"):
+        reading.check()
+
+
+def test_nothing_after_the_finish_reason_can_spoil_the_answer() -> None:
+    reading = Reading()
+
+    said = reading.feed(event(content="Red.") + FINISH + b"data: {oops\n\n")
+
+    reading.check()
+    assert said == "Red."
+
+
 @pytest.mark.parametrize(
-    ("mode", "code"),
+    ("reported", "believed"),
     [
-        ("refuses", "refused"),
-        ("breaks", "ended_early"),
-        ("babbles", "bad_reply"),
-        ("errs", "bad_reply"),
+        ({"prompt_tokens": 12, "completion_tokens": 5}, Usage(12, 5)),
+        ({"prompt_tokens": 12, "completion_tokens": None}, Usage(12, 0)),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, None),
+        ({"prompt_tokens": -1_000_000, "completion_tokens": 5}, None),
+        ({"prompt_tokens": 10**12, "completion_tokens": 5}, None),
     ],
 )
-async def test_each_way_to_fail_has_its_code(served: Endpoint, mode: str, code: str) -> None:
-    served.mode = mode
-
-    with pytest.raises(ModelFailed, match=code):
-        await spoken(served)
-
-
-async def test_nobody_there_is_unreachable() -> None:
-    with pytest.raises(ModelFailed, match="unreachable"):
-        await spoken(Endpoint(url="http://127.0.0.1:1/v1"))
-
-
-async def ask(cluster: Cluster, served: Endpoint) -> tuple[str, live.Json, live.Json]:
-    """Text of the frames, the end, and the stored answer of a question to that endpoint."""
-    model = EndpointModel("test-model", api_key="", base_url=served.url)
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app, model=model) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with live.visitor(running, alder) as visitor:
-                talk = await visitor.begin()
-                asked = live.question("How long is the warranty on a kettle?", talk)
-                await visitor.emit("send", asked)
-                text, end = await visitor.answer()
-                transcript = await visitor.get(f"/visitor/conversations/{talk}/messages")
-    return text, end, transcript["items"][-1]
-
-
-async def test_a_citation_of_nothing_never_reaches_the_visitor(
-    cluster: Cluster, served: Endpoint
+def test_only_a_usage_that_can_be_is_believed(
+    reported: dict[str, int | None], believed: Usage | None
 ) -> None:
-    served.words = ["It is 36 months [", "1", "]. Also [9", "9] free of charge [76, 77]."]
+    reading = Reading()
 
-    text, end, stored = await ask(cluster, served)
+    reading.feed(b"data: " + json.dumps({"choices": [], "usage": reported}).encode() + b"\n\n")
 
-    assert end["status"] == "complete"
-    assert text == stored["text"]
-    assert "[1]" in text
-    assert "99" not in text
-    assert "77" not in text
-    assert [source["n"] for source in stored["sources"]] == [1]
+    assert reading.usage == believed
 
 
-async def test_a_model_that_cannot_be_reached_is_replaced_by_quotes(
-    cluster: Cluster, served: Endpoint
-) -> None:
-    served.mode = "refuses"
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ({"code": "invalid_api_key", "type": "x"}, "invalid_api_key"),
+        ({"code": None, "type": "server_error"}, "server_error"),
+        ({"code": 400}, "400"),
+        ({"code": "I was asked: Which colour has the lid?"}, ""),
+        ({"code": "x" * 65}, ""),
+        ("Which colour has the lid?", ""),
+        ({}, ""),
+    ],
+)
+def test_of_an_error_only_a_name_is_kept(error: object, kind: str) -> None:
+    assert kind_of(error) == kind
 
-    _, end, stored = await ask(cluster, served)
 
-    assert end["status"] == "complete"
-    assert "36 months" in stored["text"]
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("0", 0.0), ("2", 2.0), ("99999999999", None), ("soon", None), ("", None), ("-1", None)],
+)
+def test_when_to_come_back_is_read_as_seconds(value: str, seconds: float | None) -> None:
+    assert port.retry_after(value) == seconds
 
 
-async def test_a_model_that_breaks_off_leaves_its_text_marked_as_failed(
-    cluster: Cluster, served: Endpoint
-) -> None:
-    served.mode = "breaks"
+def test_when_to_come_back_is_read_as_a_date() -> None:
+    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
 
-    text, end, stored = await ask(cluster, served)
+    found = port.retry_after(in_a_minute)
 
-    assert end["status"] == "failed"
-    assert (stored["status"], stored["text"]) == ("failed", text)
-    assert text == "The lid "
+    assert found is not None
+    assert 55 <= found <= 60
+    assert port.retry_after("Mon, 06 Nov 2000 08:00:00 GMT") == 0
+
+
+def test_every_failure_says_what_to_do() -> None:
+    assert all(text.endswith(".") and len(text) > 30 for text in FAILURES.values())
+    assert ModelFailed("refused", kind="model_not_found").message.endswith("model_not_found.")

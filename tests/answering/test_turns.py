@@ -1,46 +1,26 @@
 """Turns end exactly once, and no question is lost, whatever dies or breaks meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select, update
 
-from chatbot.answering import answers, turns
-from chatbot.answering.model import Usage
-from chatbot.answering.prompt import INSTRUCTIONS, Prompt
+from chatbot.answering import answers, recovery, rewrite
 from chatbot.answering.tables import Answer
 from chatbot.conversations import transcript
 from chatbot.conversations.tables import AuthorKind, Conversation
 from chatbot.conversations.transcript import Said
 from chatbot.database import new_id, utc_now
 from tests import live
+from tests.answering.script import Script
 from tests.conftest import Cluster, copy_of
 from tests.journeys.texts import HANDBOOK, upload
 
 QUESTION = "How long is the warranty on a kettle?"
 LONG_AGO = timedelta(seconds=30)
-
-
-class Script:
-    """A model that says what it is told, waits when told to, and remembers what it was asked."""
-
-    name = "script"
-
-    def __init__(self, *words: str) -> None:
-        self.words = words or ("It lasts ", "36 months ", "[1].")
-        self.asked: list[Prompt] = []
-        self.may_speak = asyncio.Event()
-        self.may_speak.set()
-
-    async def stream(self, prompt: Prompt) -> AsyncIterator[str | Usage]:
-        self.asked.append(prompt)
-        for word in self.words:
-            await self.may_speak.wait()
-            yield word
-            await asyncio.sleep(0.005)
 
 
 async def said(running: live.Live, company: live.Company, visitor: live.Person, text: str) -> str:
@@ -155,7 +135,7 @@ async def test_what_a_person_answered_is_not_asked_of_the_bot_again(cluster: Clu
                 await visitor.emit("send", live.question(QUESTION, talk))
                 await visitor.answer()
 
-    (prompt,) = [each for each in model.asked if each.instructions == INSTRUCTIONS]
+    (prompt,) = [each for each in model.asked if each.instructions != rewrite.INSTRUCTIONS]
     assert prompt.question == QUESTION
     assert [turn.text for turn in prompt.history] == ["Can you call me?", "I will."]
 
@@ -205,7 +185,7 @@ async def test_one_failed_checkpoint_does_not_end_an_answer(
         raise ConnectionError
 
     monkeypatch.setattr(answers, "CHECKPOINT_S", 0.05)
-    monkeypatch.setattr(turns, "checkpoint", break_once)
+    monkeypatch.setattr(recovery, "checkpoint", break_once)
     model = Script(*["word "] * 60)
     with copy_of(cluster) as urls:
         async with live.running(urls.app, model=model) as running:

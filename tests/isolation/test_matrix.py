@@ -25,7 +25,7 @@ class Case:
     who: Who
     method: str
     path: str
-    what: Literal["conversation", "document", "passage", "site", "faq", "crawl"]
+    what: Literal["conversation", "answer", "document", "passage", "site", "faq", "crawl"]
     body: live.Json | None = None
     then: str = ""
     """What stands in the path for whatever comes after the id."""
@@ -45,6 +45,19 @@ WITH_IDS = (
     ),
     Case("visitor", "POST", "/visitor/conversations/{}/handoff", "conversation", {}),
     Case("visitor", "POST", "/visitor/conversations/{}/stop", "conversation"),
+    Case("visitor", "POST", "/visitor/messages/{}/feedback", "answer", {"value": 1}),
+    Case("visitor", "POST", "/visitor/messages/{}/retry", "answer"),
+    Case("staff", "GET", "/answers/{}/trace", "answer"),
+    Case("staff", "PUT", "/answers/{}/review", "answer", {"kind": "corrected", "text": "No."}),
+    Case("staff", "DELETE", "/answers/{}/review", "answer"),
+    Case("staff", "GET", "/answers/{}/affected", "answer"),
+    Case(
+        "staff",
+        "POST",
+        "/answers/{}/notices",
+        "answer",
+        {"message_ids": [str(new_id())], "text": "That was wrong."},
+    ),
     Case("staff", "GET", "/conversations/{}", "conversation"),
     Case("staff", "GET", "/conversations/{}/messages", "conversation"),
     Case(
@@ -96,6 +109,17 @@ WITHOUT_IDS = {
     ("POST", "/knowledge/faqs"),
     ("POST", "/knowledge/faqs/import"),
     ("GET", "/knowledge/faqs/export"),
+    ("GET", "/org/persona"),
+    ("PUT", "/org/persona/draft"),
+    ("DELETE", "/org/persona/draft"),
+    ("POST", "/org/persona/publish"),
+    ("POST", "/org/persona/versions/{version}/restore"),
+    ("GET", "/org/budget"),
+    ("PUT", "/org/budget"),
+    ("GET", "/org/models"),
+    ("PUT", "/org/models/{rank}"),
+    ("DELETE", "/org/models/{rank}"),
+    ("POST", "/org/models/{rank}/test"),
     ("GET", "/sites"),
     ("GET", "/staff/me"),
     ("GET", "/staff/orgs"),
@@ -111,6 +135,7 @@ VISITOR_EVENTS = {
     "send",
     "resume",
     "stop",
+    "retry",
     "typing",
     "renew",
 }
@@ -223,12 +248,13 @@ async def test_lists_hold_nothing_foreign(
     alder, _ = two_companies
     seen = ""
     async with live.colleague(live_service, alder) as ana:
-        for view in ("waiting", "mine", "bot", "all", "closed"):
+        for view in ("waiting", "mine", "bot", "all", "closed", "disliked"):
             seen += str(await ana.get(f"/conversations?view={view}"))
         for path in (
             "/knowledge/documents",
             "/knowledge/faqs",
             "/knowledge/crawls",
+            "/org/budget",
             "/sites",
             "/staff/me",
             "/staff/orgs",
@@ -265,13 +291,14 @@ async def test_a_visitor_cannot_name_another_organisation_on_the_socket(
         unsubscribed = await visitor.emit("unsubscribe", {"topics": foreign})
         sent = await visitor.emit("send", live.question("hello", ids["conversation"]))
         stopped = await visitor.emit("stop", {"mid": ids["answer"]})
+        retried = await visitor.emit("retry", {"mid": ids["answer"]})
         resumed = await visitor.emit("resume", {"mid": ids["answer"], "attempt": 1, "after": 0})
         typed = await visitor.emit("typing", {"conversation_id": ids["conversation"], "on": True})
         renewed = await visitor.emit("renew", {"token": "nonsense"})
 
     assert set(subscribed["topics"].values()) == {"not_found"}
     assert unsubscribed == {}
-    for refused in (sent, stopped, resumed, typed):
+    for refused in (sent, stopped, retried, resumed, typed):
         assert refused["error"]["code"] == "not_found"
     assert renewed["error"]["code"] == "not_signed_in"
 

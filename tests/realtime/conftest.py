@@ -128,16 +128,20 @@ async def relay(database: Database) -> AsyncIterator[Relay]:
 
 
 class Answerer:
-    """Stands for the answering room: stores what is asked, and remembers what is stopped."""
+    """Stands for the answering room: stores what is asked, and remembers what is stopped or tried
+    again.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.stopped: list[UUID] = []
+        self.retried: list[UUID] = []
 
     async def send(
         self,
         visitor: Visitor,
         *,
+        block: str,
         conversation_id: UUID | None,
         client_id: str,
         text: str,
@@ -160,6 +164,9 @@ class Answerer:
         if mid.int == 0:
             raise NotFound
         self.stopped.append(mid)
+
+    async def retry(self, visitor: Visitor, mid: UUID, *, block: str) -> None:
+        self.retried.append(mid)
 
 
 @dataclass

@@ -13,7 +13,7 @@ import pytest
 from chatbot.database import Database
 from chatbot.realtime import sockets
 from chatbot.realtime.manager import Outbox, Rooms
-from chatbot.realtime.sockets import address_block
+from chatbot.realtime.sockets import SocketServer
 from chatbot.settings import Limits
 from tests.realtime.conftest import (
     PUBLIC_URL,
@@ -351,9 +351,19 @@ def test_an_outbox_is_bounded_in_frames_and_in_bytes() -> None:
 
 
 def test_addresses_are_counted_by_network() -> None:
-    def block(host: str | None) -> str:
-        return address_block({"asgi.scope": {"client": (host, 1) if host else None}})
+    server = SocketServer(Limits(), ["10.0.0.1", "10.0.0.2"])
 
-    assert block("203.0.113.9") == "203.0.113.9/32"
+    def block(host: str | None, *forwarded: bytes) -> str:
+        headers = [(b"x-forwarded-for", line) for line in forwarded]
+        client = (host, 1) if host else None
+        return server.block_of({"asgi.scope": {"client": client, "headers": headers}})
+
+    assert block("203.0.113.9") == block("::ffff:203.0.113.9") == "203.0.113.9/32"
     assert block("2001:db8:1:2:3::4") == block("2001:db8:1:2:ffff::1") == "2001:db8:1:2::/64"
-    assert block(None) == block("unix") == "unknown"
+    assert block(None) == "::/64"
+    assert block("unix") == "unknown"
+    assert block("203.0.113.9", b"198.51.100.1") == "203.0.113.9/32"
+    assert block("10.0.0.1", b"192.0.2.7, 198.51.100.1") == "198.51.100.1/32"
+    assert block("10.0.0.1", b"192.0.2.7", b"198.51.100.1, 10.0.0.2") == "198.51.100.1/32"
+    assert block("10.0.0.1", b"made up") == "unknown"
+    assert block("10.0.0.1") == "10.0.0.1/32"

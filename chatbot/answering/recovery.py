@@ -1,0 +1,84 @@
+"""Turns whose process died, and questions that nobody took up: found by any process, ended or begun
+once.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chatbot.answering import turns
+from chatbot.answering.tables import RUNNING, Answer
+from chatbot.answering.turns import Outcome
+from chatbot.conversations import transcript
+from chatbot.database import Database, utc_now
+
+# A sign of life is given each second. With the time between two looks, a dead process's turn is
+# ended within ten seconds of another's start.
+HEARTBEAT_TIMEOUT: Final = timedelta(seconds=8)
+OVERLOOKED_AGE_MIN: Final = timedelta(seconds=5)
+OVERLOOKED_AGE_MAX: Final = timedelta(hours=1)
+
+_CHECKPOINT: Final = text(
+    """
+    update answers a
+    set partial_text = far.body, frame_seq = far.seq, heartbeat_at = now()
+    from unnest(
+      cast(:ids as uuid[]), cast(:attempts as int[]), cast(:texts as text[]), cast(:seqs as int[])
+    ) as far(id, attempt, body, seq)
+    where a.org_id = :org and a.id = far.id and a.attempt = far.attempt and a.status = 'running'
+    """
+)
+
+Progress = tuple[UUID, int, str, int]
+"""(answer, attempt, text so far, number of the last frame)."""
+
+
+async def checkpoint(db: AsyncSession, org_id: UUID, far: Sequence[Progress]) -> None:
+    """Note a sign of life of running answers, and how far their texts have come: one statement."""
+    ids, attempts, texts, seqs = (list(column) for column in zip(*far, strict=True))
+    await db.execute(
+        _CHECKPOINT,
+        {"org": org_id, "ids": ids, "attempts": attempts, "texts": texts, "seqs": seqs},
+    )
+
+
+async def overlooked(database: Database) -> list[tuple[UUID, UUID]]:
+    """(organisation, conversation) of questions that nobody answers: the process that stored one
+    died before it began, or could not begin. Nothing older than an hour.
+    """
+    now = utc_now()
+    times = {"since": now - OVERLOOKED_AGE_MAX, "before": now - OVERLOOKED_AGE_MIN}
+    async with database.transaction() as db:
+        query = text("select * from lookup.open_questions(:since, :before)")
+        return [(row.org_id, row.conversation_id) for row in await db.execute(query, times)]
+
+
+async def interrupt_stale(database: Database) -> None:
+    """End every turn whose process gave no sign of life, keeping its partial text."""
+    async with database.transaction() as db:
+        query = text("select * from lookup.stale_answers(now() - :silent)")
+        stale = (await db.execute(query, {"silent": HEARTBEAT_TIMEOUT})).all()
+    for row in stale:
+        async with database.transaction(row.org_id, actor="system") as db:
+            await _interrupt(db, row.org_id, row.answer_id)
+
+
+async def _interrupt(db: AsyncSession, org_id: UUID, answer_id: UUID) -> None:
+    own = Answer.org_id == org_id, Answer.id == answer_id, Answer.status == RUNNING
+    found = await db.scalar(select(Answer).where(*own))
+    if found is None:
+        return
+    conversation = await transcript.lock(db, org_id, found.conversation_id)
+    # By the database's clock, as the signs of life are: those of the nodes may differ.
+    still = await db.scalar(
+        select(Answer)
+        .where(*own, Answer.heartbeat_at < func.now() - HEARTBEAT_TIMEOUT)
+        .execution_options(populate_existing=True)
+    )
+    if still is not None:
+        outcome = Outcome(status="interrupted", text=still.partial_text)
+        await turns.end(db, conversation, still, outcome)
