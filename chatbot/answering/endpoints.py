@@ -89,8 +89,8 @@ class Endpoints:
 
     async def close(self) -> None:
         """End all connections, the install's own model's too."""
-        await self._open.close()
-        await self._guarded.close()
+        await self._open.aclose()
+        await self._guarded.aclose()
         if isinstance(self.own, EndpointModel):
             await self.own.close()
 

@@ -157,7 +157,7 @@ def _adds(candidate: Candidate, chosen: Sequence[Candidate]) -> bool:
         (one.excerpt.n, one.unit.line, one.unit.at + 1) == (candidate.excerpt.n, unit.line, unit.at)
         for one in chosen
     )
-    if not (candidate.said or candidate.led or goes_on):
+    if candidate.is_fragment or not (candidate.said or candidate.led or goes_on):
         return False
     rows = unit.kind is Kind.ROW and best.unit.kind is Kind.ROW
     return not rows or candidate.score >= best.score - ROW_TIE
@@ -225,7 +225,7 @@ def _written(excerpt: Excerpt, quoted: Sequence[Unit]) -> str:
     for at, unit in enumerate(quoted):
         before = quoted[at - 1] if at else None
         if before is not None:
-            follows = before.at + 1 == unit.at
+            follows = _follows(excerpt, before, unit)
             joined = follows or (before.kind is Kind.LEAD and unit.kind is Kind.ITEM)
             mark = "" if joined else f" [{excerpt.n}]"
             text += mark + _between(excerpt, before, unit)
@@ -233,9 +233,15 @@ def _written(excerpt: Excerpt, quoted: Sequence[Unit]) -> str:
     return f"{text} [{excerpt.n}]" if text else ""
 
 
+def _follows(excerpt: Excerpt, before: Unit, unit: Unit) -> bool:
+    """Whether nothing but space stands between the two."""
+    return before.at + 1 == unit.at and not excerpt.text[before.end : unit.start].strip()
+
+
 def _between(excerpt: Excerpt, before: Unit, unit: Unit) -> str:
     if before.line == unit.line:
-        return excerpt.text[before.end : unit.start] if before.at + 1 == unit.at else " "
+        follows = _follows(excerpt, before, unit)
+        return excerpt.text[before.end : unit.start] if follows else " "
     listed = unit.kind is Kind.ITEM and before.kind in (Kind.ITEM, Kind.LEAD)
     return "\n" if listed else "\n\n"
 
@@ -244,4 +250,4 @@ def _support(weighed: Weighed, chosen: Sequence[Candidate]) -> float:
     said: set[str] = set()
     for candidate in chosen:
         said |= candidate.said | candidate.titled
-    return weighed.asked.share(said)
+    return round(weighed.asked.share(said), 4)

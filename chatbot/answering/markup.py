@@ -93,13 +93,13 @@ class Tags:
     def _through(self, text: str, *, final: bool) -> str:
         shown: list[str] = []
         at, self._held = 0, ""
+        tail = _TILDES.search(text) if not final else None
         while at < len(text):
             if self._eats is not None:
                 at = self._eat(self._eats, text, at)
                 continue
             mark = _MARK.search(text, at)
-            tail = _TILDES.search(text, at) if not final else None
-            if tail is not None and (mark is None or tail.start() <= mark.start()):
+            if tail is not None and (mark is None or at <= tail.start() <= mark.start()):
                 shown.append(text[at : tail.start()])
                 self._held = tail[0]
                 break

@@ -1,30 +1,31 @@
 """The door to the language model: one port, and the endpoint that speaks OpenAI's chat completions.
 
-Spoken over aiohttp with a reader of our own (`chunks.py`): what breaks has a code, what is sent has
-a limit, and of the environment nothing goes to an address that an organisation typed.
+The client is OpenAI's; what lies beneath is ours (`network.py`), and so is the reader of the stream
+(`chunks.py`): what breaks has a code, what comes has a limit, and nothing of the environment goes
+to an address that an organisation typed.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol, cast
 
-import aiohttp
+import httpx2
 import msgspec
+import openai
+from openai.types.chat import ChatCompletionMessageParam
 
 from chatbot.answering.chunks import Reading, Usage, kind_of
 from chatbot.answering.failures import ModelFailed
-from chatbot.answering.network import Network
-from chatbot.answering.prompt import Prompt, messages
+from chatbot.answering.network import EVENT_STREAM, Network
+from chatbot.answering.prompt import Prompt, Turn, messages
 
 __all__ = ["EndpointModel", "Model", "ModelFailed", "Timeouts", "Usage"]
 
 ANSWER_TOKENS_MAX: Final = 800
 TEMPERATURE: Final = 0.2
-ERROR_BYTES_MAX: Final = 16_384
-ERROR_BODY_S: Final = 2.0
 RETRY_AFTER_S_MAX: Final = 86_400.0
 GOODBYE_S: Final = 0.1
 # What an endpoint may not know, and what to say in its place.
@@ -82,69 +83,90 @@ class EndpointModel:
     ) -> None:
         self.name = name
         self.timeouts = timeouts
-        self._url = f"{base_url.rstrip('/')}/chat/completions"
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._network = network or Network()
+        self._client = openai.AsyncOpenAI(
+            api_key=api_key or "none",
+            base_url=base_url,
+            max_retries=0,
+            timeout=openai.Timeout(None, connect=timeouts.connect_s),
+            http_client=httpx2.AsyncClient(transport=self._network, follow_redirects=False),
+        )
+        self._headers = {} if api_key else {"Authorization": openai.Omit()}
         self._temperature = temperature
         self._tokens_max = tokens_max
         self._unknown: set[str] = set() if dialect is None else dialect
 
     async def close(self) -> None:
-        await self._network.close()
+        await self._network.aclose()
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[str | Usage]:
         clock = _Clock(self.timeouts)
-        reply = await self._asked(prompt, clock)
         reading = Reading()
-        try:
+        async with AsyncExitStack() as stack:
+            reply = await self._asked(prompt, clock, stack)
+            parts = await stack.enter_async_context(aclosing(reply.aiter_raw()))
             while not reading.ended:
-                if words := await _more(reply, reading, clock):
+                if words := await _more(parts, reading, clock):
                     yield words
             if reading.usage is not None:
                 yield reading.usage  # what failed is charged all the same
             reading.check()
-            await _goodbye(reply)
-        finally:
-            reply.close()
+            await _goodbye(parts)
 
-    async def _asked(self, prompt: Prompt, clock: "_Clock") -> aiohttp.ClientResponse:
-        """The stream's beginning. Asks again at once, without it, when the endpoint refuses for
-        something that it does not know.
+    async def _asked(
+        self, prompt: Prompt, clock: "_Clock", stack: AsyncExitStack
+    ) -> httpx2.Response:
+        """The stream's beginning, closed with `stack`. Asks again at once, without it, when the
+        endpoint refuses for something that it does not know.
         """
         while True:
-            body = self._body(prompt)
             with clock.running():
                 async with asyncio.timeout_at(clock.deadline):
-                    reply = await self._network.post(
-                        self._url,
-                        body=body,
-                        headers=self._headers,
-                        connect_s=self.timeouts.connect_s,
-                    )
-            if _is_stream(reply):
+                    reply = await self._reply(prompt, stack)
+            if reply.status_code == 200 and _media_type(reply) == EVENT_STREAM:
                 return reply
-            try:
-                error = await _error(reply)
-            finally:
-                reply.close()
-            unknown = _not_understood(reply.status, error)
-            if unknown not in body:
+            error = await _error(reply)
+            unknown = _not_understood(reply.status_code, error)
+            if not unknown or unknown in self._unknown:
                 raise _refusal(reply, error)
             self._unknown.add(unknown)
 
-    def _body(self, prompt: Prompt) -> dict[str, object]:
-        optional: dict[str, object] = {
-            "max_tokens": prompt.tokens_max or self._tokens_max,
-            "temperature": self._temperature,
-            "stream_options": {"include_usage": True},
-        }
-        for name in _OPTIONAL:
-            if name in self._unknown:
-                value, other = optional.pop(name), _OPTIONAL[name]
-                if other is not None:
-                    optional[other] = value
-        said = [{"role": turn.role, "content": turn.text} for turn in messages(prompt)]
-        return {"model": self.name, "messages": said, "stream": True, **optional}
+    async def _reply(self, prompt: Prompt, stack: AsyncExitStack) -> httpx2.Response:
+        """What the endpoint answers, whatever it is; ModelFailed when it cannot be had."""
+        most = prompt.tokens_max or self._tokens_max
+        lacks = self._unknown
+        create = self._client.chat.completions.with_streaming_response.create
+        asking = create(
+            model=self.name,
+            messages=[_message(turn) for turn in messages(prompt)],
+            stream=True,
+            max_tokens=openai.omit if "max_tokens" in lacks else most,
+            max_completion_tokens=most if "max_tokens" in lacks else openai.omit,
+            temperature=openai.omit if "temperature" in lacks else self._temperature,
+            stream_options=openai.omit if "stream_options" in lacks else {"include_usage": True},
+            extra_headers=self._headers,
+        )
+        try:
+            response = await stack.enter_async_context(asking)
+        except openai.APIStatusError as error:
+            return error.response
+        except openai.APIConnectionError as error:
+            if isinstance(error.__cause__, ModelFailed):
+                raise error.__cause__ from error
+            raise ModelFailed("unreachable") from error
+        except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+            raise ModelFailed("bad_reply") from error  # no address at all, or not HTTP
+        return response.http_response
+
+
+def _message(turn: Turn) -> ChatCompletionMessageParam:
+    match turn.role:
+        case "system":
+            return {"role": "system", "content": turn.text}
+        case "user":
+            return {"role": "user", "content": turn.text}
+        case "assistant":
+            return {"role": "assistant", "content": turn.text}
 
 
 class _Clock:
@@ -183,11 +205,11 @@ class _Clock:
             raise ModelFailed(code) from error
 
 
-async def _more(reply: aiohttp.ClientResponse, reading: Reading, clock: _Clock) -> str:
+async def _more(parts: AsyncGenerator[bytes], reading: Reading, clock: _Clock) -> str:
     """The words of one read."""
     before = reading.chunks
     try:
-        words = reading.feed(await _read(reply, clock))
+        words = reading.feed(await _read(parts, clock))
     except ModelFailed as error:
         reading.fail(error)
         return ""
@@ -198,39 +220,30 @@ async def _more(reply: aiohttp.ClientResponse, reading: Reading, clock: _Clock) 
     return words
 
 
-async def _read(reply: aiohttp.ClientResponse, clock: _Clock) -> bytes:
+async def _read(parts: AsyncGenerator[bytes], clock: _Clock) -> bytes:
     """What has come, at least a byte; nothing at the end."""
     with clock.running():
         async with asyncio.timeout_at(clock.deadline):
-            try:
-                return await reply.content.readany()
-            except (aiohttp.ClientError, OSError) as error:
-                raise ModelFailed("ended_early") from error
+            return await anext(parts, b"")
 
 
-async def _goodbye(reply: aiohttp.ClientResponse) -> None:
+async def _goodbye(parts: AsyncGenerator[bytes]) -> None:
     """Wait a moment for the end of the body, so that the connection can be used again."""
-    with suppress(aiohttp.ClientError, OSError):  # TimeoutError is one
+    with suppress(ModelFailed, TimeoutError):
         async with asyncio.timeout(GOODBYE_S):
-            while await reply.content.readany():
+            async for _ in parts:
                 pass
 
 
-def _is_stream(reply: aiohttp.ClientResponse) -> bool:
-    packed = reply.headers.get("Content-Encoding", "identity").lower() != "identity"
-    return reply.status == 200 and reply.content_type == "text/event-stream" and not packed
+def _media_type(reply: httpx2.Response) -> str:
+    return reply.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _error(reply: aiohttp.ClientResponse) -> dict[str, object]:
+async def _error(reply: httpx2.Response) -> dict[str, object]:
     """The error object of a small JSON body that comes at once; of any other, nothing."""
-    body = b""
-    with suppress(aiohttp.ClientError, OSError):
-        async with asyncio.timeout(ERROR_BODY_S):
-            while len(body) <= ERROR_BYTES_MAX and (part := await reply.content.readany()):
-                body += part
     try:
-        found: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+        found: Any = msgspec.json.decode(await reply.aread())
+    except (msgspec.DecodeError, RecursionError, httpx2.HTTPError):
         return {}
     error = cast(dict[str, Any], found).get("error") if isinstance(found, dict) else None
     if isinstance(error, str):
@@ -238,11 +251,11 @@ async def _error(reply: aiohttp.ClientResponse) -> dict[str, object]:
     return cast(dict[str, object], error) if isinstance(error, dict) else {}
 
 
-def _refusal(reply: aiohttp.ClientResponse, error: dict[str, object]) -> ModelFailed:
+def _refusal(reply: httpx2.Response, error: dict[str, object]) -> ModelFailed:
     """Why this is no stream."""
     kind = kind_of(error)
     wait = retry_after(reply.headers.get("Retry-After", ""))
-    match reply.status:
+    match reply.status_code:
         case 200 if not error:
             return ModelFailed("bad_reply")
         case _ if kind in _OUT_OF_CREDIT:

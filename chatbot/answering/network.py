@@ -1,16 +1,19 @@
-"""How model endpoints are reached: connections that are kept and shared, to any address for the
-operator's own endpoint, only to checked ones for an address that somebody typed in the console.
+"""How model endpoints are reached: beneath the client, connections that are kept and shared, to any
+address for the operator's own endpoint, only to checked ones for an address that somebody typed in
+the console.
 
 Nothing of one organisation stays on a connection: a key travels in each request's own header, there
 are no cookies, no redirects and, for typed addresses, no proxy.
 """
 
+import asyncio
 import socket
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import aiohttp
+import httpx2
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from chatbot.answering.failures import ModelFailed
@@ -20,7 +23,17 @@ from knowledge.web.fetch import Resolve, system_resolver
 CONNECTIONS_MAX: Final = 2_000
 CONNECTIONS_PER_HOST_MAX: Final = 1_000
 READ_BYTES: Final = 65_536
-USER_AGENT: Final = "chatbot/1"
+ERROR_BYTES_MAX: Final = 16_384
+ERROR_BODY_S: Final = 2.0
+EVENT_STREAM: Final = "text/event-stream"
+# All that goes out beside the body: nothing of the environment or the platform, which the client
+# would tell to any address.
+_SENT: Final = ("authorization", "content-type")
+_SENT_ALWAYS: Final = {
+    "Accept": EVENT_STREAM,
+    "Accept-Encoding": "identity",
+    "User-Agent": "chatbot/1",
+}
 
 AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
 
@@ -29,8 +42,9 @@ class AddressRefused(OSError):
     """The address is one that nobody may have us connect to."""
 
 
-class Network:
-    """A pool of connections, opened at the first request. With `addresses` every connection goes to
+class Network(httpx2.AsyncBaseTransport):
+    """A pool of connections, opened at the first request: what the client sends goes through here,
+    and so does what it gets. With `addresses` every connection goes to
     an address that the table allows: what a name means is looked up once, all of it must be
     allowed, and the socket is opened to just that.
     """
@@ -42,29 +56,26 @@ class Network:
         self._resolve = resolve
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(
-        self,
-        url: str,
-        *,
-        body: Mapping[str, object],
-        headers: Mapping[str, str],
-        connect_s: float,
-    ) -> aiohttp.ClientResponse:
-        """The reply's head; its body is still to be read, and whoever has it closes it. ModelFailed
-        `unreachable`, `tls_failed`, `address_refused` or `bad_reply`.
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The reply's head, its body still to be read and closed. ModelFailed `unreachable`,
+        `tls_failed`, `address_refused` or `bad_reply`.
         """
         if self._session is None:
             self._session = self._opened()
+        sent = {name: request.headers[name] for name in _SENT if name in request.headers}
+        connect_s = request.extensions.get("timeout", {}).get("connect")
         with _named_failures():
-            return await self._session.post(
-                url,
-                json=body,
-                headers={"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **headers},
+            reply = await self._session.request(
+                request.method,
+                str(request.url),
+                data=await request.aread(),
+                headers=sent | _SENT_ALWAYS,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
             )
+        return httpx2.Response(reply.status, headers=_told(reply), stream=_Body(reply))
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """End every connection; a later request would open new ones."""
         session, self._session = self._session, None
         if session is not None:
@@ -95,6 +106,31 @@ class Network:
         return socket.socket(family=family, type=kind, proto=protocol)
 
 
+class _Body(httpx2.AsyncByteStream):
+    """A stream as it comes; of anything else only what an error may take, and what comes at
+    once.
+    """
+
+    def __init__(self, reply: aiohttp.ClientResponse) -> None:
+        self._reply = reply
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        if self._reply.status == 200 and self._reply.content_type == EVENT_STREAM:
+            with _named_failures(lost="ended_early"):
+                while part := await self._reply.content.readany():
+                    yield part
+            return
+        size = 0
+        with suppress(aiohttp.ClientError, OSError):  # TimeoutError is one
+            async with asyncio.timeout(ERROR_BODY_S):
+                while size <= ERROR_BYTES_MAX and (part := await self._reply.content.readany()):
+                    size += len(part)
+                    yield part
+
+    async def aclose(self) -> None:
+        self._reply.close()
+
+
 class _CheckedResolver(AbstractResolver):
     def __init__(self, addresses: Addresses | None, resolve: Resolve) -> None:
         self._addresses = addresses or Addresses()
@@ -116,6 +152,16 @@ class _CheckedResolver(AbstractResolver):
         """Nothing is kept open."""
 
 
+def _told(reply: aiohttp.ClientResponse) -> list[tuple[str, str]]:
+    """The reply's headers. We asked for nothing packed: what is packed all the same is no stream
+    of words, and is not unpacked.
+    """
+    headers = [(name, value) for name, value in reply.headers.items()]
+    if reply.headers.get("Content-Encoding", "identity").lower() == "identity":
+        return headers
+    return [each for each in headers if not each[0].lower().startswith("content-")]
+
+
 def _result(host: str, port: int, address: str) -> ResolveResult:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     return ResolveResult(
@@ -129,8 +175,10 @@ def _result(host: str, port: int, address: str) -> ResolveResult:
 
 
 @contextmanager
-def _named_failures() -> Generator[None]:
-    """What goes wrong on the wire, as a ModelFailed with the code for it."""
+def _named_failures(lost: str = "unreachable") -> Generator[None]:
+    """What goes wrong on the wire, as a ModelFailed with the code for it; `lost` is that for a
+    connection that is not there.
+    """
     try:
         yield
     except (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch) as error:
@@ -141,7 +189,7 @@ def _named_failures() -> Generator[None]:
         raise ModelFailed("ended_early") from error
     except (aiohttp.ClientConnectionError, OSError, RuntimeError) as error:  # uvloop's, at times
         refused = any(isinstance(each, AddressRefused) for each in _causes(error))
-        raise ModelFailed("address_refused" if refused else "unreachable") from error
+        raise ModelFailed("address_refused" if refused else lost) from error
     except (aiohttp.ClientError, ValueError) as error:  # not HTTP, or no address at all
         raise ModelFailed("bad_reply") from error
 

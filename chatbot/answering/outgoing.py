@@ -23,6 +23,10 @@ from chatbot.answering.unsaid import Unsaid
 
 HELD_CHARS_MAX: Final = 2_000
 """What all stages hold back: 350 for a tag, 60 markers, 810 a link, 150 words, 500 instructions."""
+BLOCK_CHARS: Final = 2_000
+"""What is looked at in one go: a chunk of a million characters must not cost their square."""
+CHUNK_CHARS_MAX: Final = 100_000
+"""Of one piece; several times what any answer may have, so that what is dropped is never missed."""
 
 _MARKER: Final = re.compile(r"\[(\d{1,3})\]")
 
@@ -58,6 +62,11 @@ class Outgoing:
 
     def feed(self, text: str) -> str:
         """What may be shown now."""
+        if len(text) > BLOCK_CHARS:
+            blocks = range(0, min(len(text), CHUNK_CHARS_MAX), BLOCK_CHARS)
+            return "".join(self.feed(text[at : at + BLOCK_CHARS]) for at in blocks)
+        if self.cut is not None:
+            return ""
         text = self.citations.feed(self._tags.feed(self._unseen.feed(text)))
         return self._show(self._leaks.feed(self._unsaid.feed(self._links.feed(text))))
 

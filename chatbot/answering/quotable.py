@@ -44,6 +44,12 @@ _MONTH: Final = re.compile(
 )
 
 
+# What would be taken for the answer's own markers (“as shown [8, 34]”); after a sentence it stands
+# between this one and the next.
+_MARKER: Final = re.compile(r"[\[【［〔][\s\d,;:、，；^–—‐-]*\d[\s\d,;:、，；^–—‐-]*[\]】］〕]")
+_AFTER: Final = re.compile(rf"(?<=[.!?…。！？])\s*(?:{_MARKER.pattern}\s*)+(?=\S|\Z)")
+
+
 class Kind(StrEnum):
     """`lead` is a line that announces those after it (“We accept:”)."""
 
@@ -69,7 +75,8 @@ class Unit(msgspec.Struct, frozen=True):
 
     @property
     def is_quotable(self) -> bool:
-        return self.kind is not Kind.LABEL and len(self.text) <= UNIT_CHARS_MAX
+        fits = len(self.text) <= UNIT_CHARS_MAX and _MARKER.search(self.text) is None
+        return fits and self.kind is not Kind.LABEL
 
 
 def units(text: str) -> list[Unit]:
@@ -78,9 +85,7 @@ def units(text: str) -> list[Unit]:
     """
     lines = _lines(text)
     kinds = _kinds([line for _, line in lines])
-    if all(
-        kind is Kind.LABEL or _is_title(line) for kind, (_, line) in zip(kinds, lines, strict=True)
-    ):
+    if all(_could_be_title(kind, line) for kind, (_, line) in zip(kinds, lines, strict=True)):
         kinds = [Kind.SENTENCE if _names_something(line) else Kind.LABEL for _, line in lines]
     found: list[Unit] = []
     under: str | None = None
@@ -161,6 +166,10 @@ def _is_title(line: str) -> bool:
     return len(line) <= LABEL_CHARS_MAX and (not _ENDED.search(line) or line.isupper())
 
 
+def _could_be_title(kind: Kind, line: str) -> bool:
+    return kind is Kind.LABEL or (kind is Kind.SENTENCE and _is_title(line))
+
+
 def _names_something(label: str) -> bool:
     return not _FIELD.match(label) and not label.endswith(",") and any(map(str.isalpha, label))
 
@@ -170,14 +179,24 @@ def _is_cut(kind: Kind, line: str) -> bool:
 
 
 def _sentences(line: str) -> list[tuple[int, str]]:
-    """Where each sentence of a line begins, and what it says."""
+    """Where each sentence of a line begins, and what it says; without markers between them."""
+    found: list[tuple[int, str]] = []
+    begin = 0
+    for gap in [*_AFTER.finditer(line), None]:
+        part = line[begin : gap.start() if gap else None]
+        found += [(begin + at, sentence) for at, sentence in _cut(part)]
+        begin = gap.end() if gap else begin
+    return found
+
+
+def _cut(text: str) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     at = 0
-    for sentence in split.sentences(line):
-        at = line.index(sentence, at)
+    for sentence in split.sentences(text):
+        at = text.index(sentence, at)
         if found and _continues(found[-1][1], sentence):
             begin = found[-1][0]
-            found[-1] = begin, line[begin : at + len(sentence)]
+            found[-1] = begin, text[begin : at + len(sentence)]
         else:
             found.append((at, sentence))
         at += len(sentence)

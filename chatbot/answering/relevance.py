@@ -71,6 +71,7 @@ class Candidate(msgspec.Struct, frozen=True):
     led: float
     said: frozenset[str]
     titled: frozenset[str]
+    is_fragment: bool
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -85,7 +86,10 @@ class Asked(msgspec.Struct, frozen=True):
     def share(self, said: Iterable[str]) -> float:
         """How much of the question these words are, from 0 to 1."""
         total = sum(self.worth.values())
-        return sum(self.worth.get(word, 0.0) for word in set(said)) / total if total else 0.0
+        known = frozenset(said)
+        # In the question's order, so that equal sets have equal sums.
+        held = sum(worth for word, worth in self.worth.items() if word in known)
+        return held / total if total else 0.0
 
 
 class Weighed(msgspec.Struct, frozen=True):
@@ -168,6 +172,7 @@ def _candidate(asked: Asked, passage: _Spoken, at: int, language: str | None) ->
     before = asked.worth.keys() & set(passage.words[at - 1]) if at else set[str]()
     pairs = asked.pairs & frozenset(map(frozenset, pairwise(spoken)))
     has_number = _DIGIT.search(unit.text) is not None
+    is_fragment = _is_fragment(unit) and not has_number
     heading, distance = _heading(passage, unit)
     named = asked.share(words(heading, language))
     led = named * max(0.0, 1 - distance / HEADING_REACH)
@@ -178,7 +183,7 @@ def _candidate(asked: Asked, passage: _Spoken, at: int, language: str | None) ->
         + _PAIRS * len(pairs) / max(1, len(asked.pairs))
         + (_AMOUNT * (1 if has_number else -1) if asked.wants_number else 0.0)
         + _LED * led
-        + (_FRAGMENT if _is_fragment(unit) and not has_number else 0.0)
+        + (_FRAGMENT if is_fragment else 0.0)
     )
     above = f"{passage.excerpt.title} {passage.excerpt.heading or ''} {unit.under or ''}"
     titled = asked.worth.keys() & set(words(above, language))
@@ -190,6 +195,7 @@ def _candidate(asked: Asked, passage: _Spoken, at: int, language: str | None) ->
         led=led,
         said=frozenset(said),
         titled=frozenset(titled),
+        is_fragment=is_fragment,
     )
 
 

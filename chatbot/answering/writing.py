@@ -63,9 +63,10 @@ class Writing:
         word.
         """
         draft.begin(asked)
-        async for piece in self._routed(asked, draft):
-            draft.speaks()
-            yield piece
+        async with aclosing(self._routed(asked, draft)) as pieces:
+            async for piece in pieces:
+                draft.speaks()
+                yield piece
 
     async def _routed(self, asked: Asked, draft: Draft) -> AsyncGenerator[str]:
         courtesy = smalltalk.reply(asked.question)
@@ -84,8 +85,9 @@ class Writing:
         elif found.band == "unknown" or (found.band == "partial" and _is_attempt(asked)):
             yield draft.refuse("unknown", _no_answer(asked))
         else:
-            async for piece in self._from(found, asked, draft, ladder):
-                yield piece
+            async with aclosing(self._from(found, asked, draft, ladder)) as pieces:
+                async for piece in pieces:
+                    yield piece
 
     async def _from(
         self, found: Evidence, asked: Asked, draft: Draft, ladder: Ladder | None
@@ -100,12 +102,13 @@ class Writing:
         )
         draft.confidence = self._confidence(found, quotes=ladder is None)
         written = 0
-        async for piece in self._written(made, asked, draft, ladder):
-            written += len(piece)
-            yield piece
-            if written >= ANSWER_CHARS_MAX:
-                draft.error_code = "answer_too_long"
-                raise ModelFailed("too_long")
+        async with aclosing(self._written(made, asked, draft, ladder)) as pieces:
+            async for piece in pieces:
+                written += len(piece)
+                yield piece
+                if written >= ANSWER_CHARS_MAX:
+                    draft.error_code = "answer_too_long"
+                    raise ModelFailed("too_long")
         draft.suggestions = tuple(suggestions.of(found, draft.outgoing.citations.used))
 
     def _confidence(self, found: Evidence, *, quotes: bool) -> Confidence:
@@ -162,9 +165,10 @@ class Writing:
             draft.route = "model"
             spoke = False
             try:
-                async for piece in _checked(ladder, made, draft):
-                    spoke = True
-                    yield piece
+                async with aclosing(_checked(ladder, made, draft)) as pieces:
+                    async for piece in pieces:
+                        spoke = True
+                        yield piece
             except ModelFailed as error:
                 draft.error_code = f"model_{error.code}"
                 draft.degraded.append(draft.error_code)

@@ -187,6 +187,14 @@ def test_the_row_that_fits_comes_alone() -> None:
     assert "Business" not in text
 
 
+def test_a_table_without_any_sentence_is_still_made_of_rows() -> None:
+    cups = "Stanley Cups\nTeam: Blues; Cups: 1\nTeam: Flyers; Cups: 2\nTeam: Leafs; Cups: 13"
+
+    text = said("How many cups did the Flyers win?", excerpt(1, cups))
+
+    assert text == "Team: Flyers; Cups: 2 [1]"
+
+
 def test_rows_that_fit_equally_come_together() -> None:
     hours = "Day: Monday; Opens: 9:00\nDay: Tuesday; Opens: 10:00\nDay: Friday; Opens: 11:00"
 
@@ -231,6 +239,14 @@ def test_a_section_whose_title_repeats_the_question_is_quoted_from_its_beginning
     assert text == "It says so and offers a person. It never invents. Three cases exist. [1]"
 
 
+def test_a_word_that_only_heads_the_next_sentence_is_not_added() -> None:
+    passage = "Opening the chat costs something. Cost. It is paid by the month."
+
+    assert said("What does it cost?", excerpt(1, passage)) == (
+        "Opening the chat costs something. [1]"
+    )
+
+
 def test_what_two_passages_say_in_the_same_words_is_said_once() -> None:
     passage = "The warranty of the kettle lasts 36 months."
 
@@ -248,6 +264,23 @@ def test_what_is_not_allowed_is_not_quoted_not_even_within_a_list() -> None:
     assert "credit cards" in text
     assert "SEPA" not in text
     assert all("SEPA" not in quote for quote in found.quotes.values())
+
+
+def test_markers_of_the_source_are_not_taken_for_those_of_the_answer() -> None:
+    passage = (
+        "It was founded in 1998.[3] It moved to Bern in 2004. [2][12] As shown in [8, 34] it grew."
+    )
+
+    units = quotable.units(passage)
+    text = said("When was it founded and when did it move to Bern?", excerpt(1, passage))
+
+    assert [unit.text for unit in units] == [
+        "It was founded in 1998.",
+        "It moved to Bern in 2004.",
+        "As shown in [8, 34] it grew.",
+    ]
+    assert not units[2].is_quotable
+    assert text == "It was founded in 1998. [1] It moved to Bern in 2004. [1]"
 
 
 def test_nothing_to_quote_is_no_answer() -> None:
@@ -340,7 +373,7 @@ def test_a_huge_question_and_passage_are_answered_in_time() -> None:
                     "\u2028",
                     " ",
                 ],
-                *["[1] ", "a | b", "kettle ", "; ", ": ", "…", "x" * 950],
+                *["[1] ", "[7]", "[2, 3]", "a | b", "kettle ", "; ", ": ", "…", "x" * 950],
             ]
         ),
         max_size=30,
@@ -357,3 +390,5 @@ def test_whatever_a_passage_is_made_of_it_is_quoted_as_it_stands(parts: list[str
     assert all(quote in text for quote in found.quotes.values())
     for line in "".join(found.pieces).removesuffix(" [1]").split("\n"):
         assert all(part.strip() in text for part in line.split(" [1]"))
+        assert "[7]" not in line
+        assert "[2" not in line

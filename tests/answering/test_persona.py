@@ -135,7 +135,7 @@ async def test_an_older_version_is_taken_up_as_a_draft(
         ({"tone": "rude"}, "bad_persona_style"),
         ({"length": "endless"}, "bad_persona_style"),
         ({"language": "german"}, "bad_persona_language"),
-        ({"language": "d1"}, "bad_persona_language"),
+        ({"language": "xx"}, "bad_persona_language"),
         ({"instructions": "x" * 4_001}, "persona_instructions_too_long"),
         ({"never_say": ("x" * 61,)}, "too_many_words"),
         ({"never_say": tuple(f"w{n}" for n in range(101))}, "too_many_words"),

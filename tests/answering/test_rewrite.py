@@ -133,7 +133,7 @@ async def test_the_second_turn_is_searched_for_as_the_model_says_it(
 
     assert len(served.rewritings) == 1
     asked = served.asked[-1]["messages"][-1]["content"]
-    assert asked.startswith("And the other thing, the kettle one?")
+    assert asked.endswith("And the other thing, the kettle one?")
     assert "Descaling" in asked.partition("[1]")[2].partition("[2]")[0]
     assert answers[1][1]["confidence"] == "answered"
 
