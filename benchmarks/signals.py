@@ -191,6 +191,9 @@ class _Silent:
     async def stop(self, visitor: Visitor, mid: UUID) -> None:
         raise NotFound
 
+    async def retry(self, visitor: Visitor, mid: UUID, *, block: str) -> None:
+        raise NotFound
+
 
 async def _nothing_else(scope: Any, receive: Any, send: Any) -> None:
     raise RuntimeError("only sockets are served here")

@@ -14,8 +14,8 @@ import aiohttp
 import msgspec
 
 from benchmarks.corpus import Writer
-from chatbot.answering.model import Model
-from chatbot.answering.prompt import Excerpt, Prompt
+from chatbot.answering.models.model import Model
+from chatbot.answering.voice.prompt import Excerpt, Prompt
 from chatbot.database import new_id
 
 ORIGIN: Final = "https://www.example.org"

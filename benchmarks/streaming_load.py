@@ -12,7 +12,7 @@ import msgspec
 
 from benchmarks.streaming_endpoint import LONG, LONG_TIMES, STREAM_S
 from benchmarks.streaming_lanes import Heard, Lane, Refused
-from chatbot.answering.model import ModelFailed
+from chatbot.answering.models.model import ModelFailed
 
 ASKS_PER_S: Final = 10
 _SETTLE_S: Final = 1.0

@@ -14,23 +14,23 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 import chatbot.answering.api
-import chatbot.answering.models_api
-import chatbot.answering.budget_api
-import chatbot.answering.persona_api
-import chatbot.answering.repair_api
+import chatbot.answering.models.api
+import chatbot.answering.repair.api
+import chatbot.answering.spending.api
+import chatbot.answering.voice.api
 import chatbot.conversations.api
 import chatbot.library.api
 import chatbot.staff.api
 from chatbot import health, pages, web
-from chatbot.answering import budget
 from chatbot.answering.answers import Answers
 from chatbot.answering.asking import Asking
-from chatbot.answering.endpoints import Endpoints
-from chatbot.answering.extractive import ExtractiveModel
-from chatbot.answering.model import EndpointModel, Model
-from chatbot.answering.rates import Rates
-from chatbot.answering.secretbox import Box
-from chatbot.answering.spending import Forgetting
+from chatbot.answering.models.endpoints import Endpoints
+from chatbot.answering.models.model import EndpointModel, Model
+from chatbot.answering.models.secretbox import Box
+from chatbot.answering.quoting.extractive import ExtractiveModel
+from chatbot.answering.spending import budget
+from chatbot.answering.spending.overview import Forgetting
+from chatbot.answering.spending.rates import Rates
 from chatbot.answering.turns import Asked
 from chatbot.answering.writing import Writing
 from chatbot.database import Database
@@ -287,11 +287,11 @@ def _api() -> Router:
         route_handlers=[
             chatbot.answering.api.VISITOR_ROUTES,
             chatbot.answering.api.STAFF_ROUTES,
-            chatbot.answering.budget_api.ROUTES,
-            chatbot.answering.persona_api.ROUTES,
-            chatbot.answering.models_api.ROUTES,
-            chatbot.answering.repair_api.VISITOR_ROUTES,
-            chatbot.answering.repair_api.STAFF_ROUTES,
+            chatbot.answering.spending.api.ROUTES,
+            chatbot.answering.voice.api.ROUTES,
+            chatbot.answering.models.api.ROUTES,
+            chatbot.answering.repair.api.VISITOR_ROUTES,
+            chatbot.answering.repair.api.STAFF_ROUTES,
             chatbot.conversations.api.ROUTES,
             chatbot.library.api.ROUTES,
             chatbot.staff.api.ROUTES,

@@ -30,7 +30,7 @@ CHAT_CSP = (
     "default-src 'none'; script-src 'self'; connect-src 'self' {socket}; img-src 'self';"
     " base-uri 'none'; form-action 'none'"
 )
-_OLD_PART = re.compile(r"(main|socket)-[A-Z0-9]+\.js")
+_OLD_PART = re.compile(r"(main|socket|reason)-[A-Z0-9]+\.js")
 _CROSS_ORIGIN = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 _TYPES = {
     ".js": "text/javascript; charset=utf-8",
@@ -68,7 +68,7 @@ async def widget_asset(name: FromPath[str]) -> Response[bytes] | Redirect:
     manifest = msgspec.json.decode(
         (ASSETS / "widget" / "manifest.json").read_bytes(), type=dict[str, str]
     )
-    today = manifest["app" if part[1] == "main" else "socket"]
+    today = manifest["app" if part[1] == "main" else part[1]]
     headers = {**_CROSS_ORIGIN, "Cache-Control": "no-store"}
     return Redirect(f"/w/{today}", headers=headers)
 

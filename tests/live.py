@@ -12,7 +12,7 @@ from uuid import UUID
 import aiohttp
 import socketio
 
-from chatbot.answering.model import Model
+from chatbot.answering.models.model import Model
 from chatbot.app import Service
 from chatbot.database import Database, new_id
 from chatbot.orgs import sites

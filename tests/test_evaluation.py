@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from chatbot.answering.model import Model, ModelFailed, Usage
-from chatbot.answering.prompt import Prompt
+from chatbot.answering.models.model import Model, ModelFailed, Usage
+from chatbot.answering.voice.prompt import Prompt
 from chatbot.app import endpoints_of, models_of
 from chatbot.database import Database
 from chatbot.errors import Invalid, NotFound

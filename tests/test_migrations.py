@@ -6,7 +6,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from chatbot.answering import notices, trace
+from chatbot.answering import trace
+from chatbot.answering.repair import notices
 from chatbot.conversations import transcript, wire
 from chatbot.database import Database
 from chatbot.embedded import BOOTSTRAP_SQL, Urls

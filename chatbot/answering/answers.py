@@ -14,10 +14,10 @@ import structlog
 
 from chatbot.answering import recovery, turns
 from chatbot.answering.draft import Draft
-from chatbot.answering.model import ModelFailed
-from chatbot.answering.phrases import Phrase
+from chatbot.answering.models.model import ModelFailed
 from chatbot.answering.tables import Ending
 from chatbot.answering.turns import Asked, Outcome
+from chatbot.answering.voice.phrases import Phrase
 from chatbot.answering.writing import Writing
 from chatbot.database import Database
 

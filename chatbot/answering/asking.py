@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.answering import turns
 from chatbot.answering.answers import Answers
-from chatbot.answering.rates import Rates
+from chatbot.answering.spending.rates import Rates
 from chatbot.conversations import episodes, handoff, inbox, transcript, wire
 from chatbot.conversations.tables import AuthorKind, Conversation, Message
 from chatbot.conversations.transcript import Said

@@ -1,5 +1,5 @@
-"""What one attempt at an answer has learnt besides its text: how sure it is, what it cites, what was
-tried, what it cost.
+"""What one attempt at an answer has learnt besides its text: how sure it is, what it cites, what
+was tried, what it cost.
 """
 
 import time
@@ -8,17 +8,18 @@ from uuid import UUID
 
 import msgspec
 
-from chatbot.answering import phrases
 from chatbot.answering.evidence import Evidence
-from chatbot.answering.ladder import Ladder, Step
-from chatbot.answering.outgoing import Outgoing
-from chatbot.answering.phrases import Phrase
-from chatbot.answering.prompt import Excerpt
+from chatbot.answering.models.ladder import Ladder, Step
+from chatbot.answering.outgoing.gate import Outgoing
 from chatbot.answering.tables import Ending
 from chatbot.answering.trace import Timings, Trace, TracedPassage
 from chatbot.answering.turns import Asked, Outcome
+from chatbot.answering.voice import phrases
+from chatbot.answering.voice.phrases import Phrase
+from chatbot.answering.voice.prompt import Excerpt
+from chatbot.conversations import transcript
 from chatbot.conversations.wire import Confidence, Source
-from knowledge import bands
+from knowledge import bands, lexical
 
 QUOTING = "extractive"
 
@@ -42,6 +43,7 @@ class Draft:
         self.degraded: list[str] = ["too_fast"] if sparing else []
         self.error_code: str | None = None
         self.paid: bool | None = None
+        self.calls_person = False
         self._before = tuple(before)
         self._ladder: Ladder | None = None
         self._evidence: Evidence | None = None
@@ -86,10 +88,20 @@ class Draft:
         self.route, self.confidence = route, "unknown"
         return self.say(phrase)
 
-    def stands(self, source: Excerpt) -> None:
-        """The answer is this passage's, word for word."""
-        self.outgoing = Outgoing([msgspec.structs.replace(source, n=1)])
-        self.outgoing.citations.used.append(1)
+    def watch(self, asked: Asked, excerpts: Sequence[Excerpt], *, secrets: str = "") -> None:
+        """From here on the text passes what lets through only what may be said."""
+        self.outgoing = Outgoing(
+            excerpts, persona=asked.persona, own_origins=asked.own_origins, secrets=secrets
+        )
+
+    def suggest(self, asked: Asked, questions: Sequence[str]) -> None:
+        """Questions to ask next, but those that were asked already."""
+        before = {lexical.fold(each) for each in (asked.question, *asked.earlier_questions)}
+        self.suggestions = tuple(
+            each
+            for each in questions
+            if lexical.fold(each) not in before and self.outgoing.allows(each)
+        )
 
     def sources(self) -> list[Source]:
         """What the text cites, in order of first mention."""
@@ -99,12 +111,14 @@ class Draft:
         sources = self.sources()
         return Outcome(
             status=status,
+            name=self.name or transcript.ASSISTANT_NAME,
             text=text,
             sources=sources,
             confidence=self.confidence,
             suggestions=self.suggestions if status == "complete" else (),
             error_code=self.error_code,
             model=self._model(),
+            calls_person=self.calls_person,
             trace=self._trace({source.passage_id for source in sources}),
         )
 

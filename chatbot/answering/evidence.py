@@ -9,7 +9,7 @@ import msgspec
 
 from chatbot.answering import curated
 from chatbot.answering.curated import Curated
-from chatbot.answering.prompt import Excerpt
+from chatbot.answering.voice.prompt import Excerpt
 from chatbot.conversations.wire import Confidence
 from knowledge import followups, search, wordings
 from knowledge.retrieve import Retriever

@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 import structlog
 
-from chatbot.answering.model import Model, ModelFailed, Usage
-from chatbot.answering.prompt import Prompt, Turn
+from chatbot.answering.models.model import Model, ModelFailed, Usage
+from chatbot.answering.voice.prompt import Prompt, Turn
 from knowledge import lexical, tokens
 
 log = structlog.get_logger()

@@ -10,8 +10,8 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chatbot.answering import reviews
-from chatbot.answering.ladder import Step
+from chatbot.answering.models.ladder import Step
+from chatbot.answering.repair import reviews
 from chatbot.answering.tables import Answer
 from chatbot.conversations import wire
 from chatbot.conversations.tables import Message
@@ -52,7 +52,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     order in which it happened: `over_budget`, `too_fast`, `model_…`, `search_…`, `cut_…`.
     """
 
-    route: str  # courtesy | curated | model | quotes | unknown | unavailable
+    route: str  # courtesy | person | curated | model | quotes | unknown | unavailable
     attempt: int = 1
     language: str = "en"
     query: str | None = None
@@ -62,7 +62,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     persona_version: int | None = None
     steps: tuple[Step, ...] = ()
     degraded: tuple[str, ...] = ()
-    timings: Timings = Timings()
+    timings: Timings = msgspec.field(default_factory=Timings)
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float | None = None

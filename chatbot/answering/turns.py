@@ -9,11 +9,12 @@ import msgspec
 from sqlalchemy import and_, delete, func, not_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chatbot.answering import budget, persona
-from chatbot.answering.persona import Persona
-from chatbot.answering.prompt import Turn
+from chatbot.answering.spending import budget
 from chatbot.answering.tables import RUNNING, Answer, AnswerModel, Citation, Ending
 from chatbot.answering.trace import Trace
+from chatbot.answering.voice import persona
+from chatbot.answering.voice.persona import Persona
+from chatbot.answering.voice.prompt import Turn
 from chatbot.conversations import episodes, handoff, transcript
 from chatbot.conversations.tables import AuthorKind, Conversation, Handoff, Message
 from chatbot.conversations.wire import Confidence, LiveAnswer, Source
@@ -40,6 +41,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     earlier_questions: tuple[str, ...] = ()
     history: tuple[Turn, ...] = ()
     summary: str | None = None
+    offered: bool = False
     labels: tuple[str, ...] | None = None
     locale: str = ""
     own_origins: tuple[str, ...] = ()
@@ -51,6 +53,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How a turn ended, what it left to say, and what it cost."""
 
     status: Ending
+    name: str = transcript.ASSISTANT_NAME
     text: str = ""
     sources: Sequence[Source] = ()
     confidence: Confidence | None = None
@@ -58,6 +61,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     error_code: str | None = None
     model: str | None = None
     trace: Trace | None = None
+    calls_person: bool = False
 
 
 async def begin(db: AsyncSession, org_id: UUID, conversation_id: UUID) -> Asked | None:
@@ -151,6 +155,9 @@ async def end(
     answer.error_code, answer.model = outcome.error_code, outcome.model or answer.model
     answer.partial_text = outcome.text
     version = None
+    if outcome.calls_person and outcome.status == "complete":
+        by = f"visitor:{conversation.visitor_id}"
+        await handoff.request(db, conversation, by=by, reason=None)
     if outcome.text.strip() and outcome.status != "withdrawn":
         version = await _store(db, conversation, answer, outcome)
     await _settle(db, conversation, answer, outcome.trace)
@@ -166,7 +173,7 @@ async def _store(
         said = transcript.Said(
             AuthorKind.ASSISTANT,
             outcome.text,
-            transcript.ASSISTANT_NAME,
+            outcome.name,
             id=answer.id,
             status=outcome.status,
             sources=outcome.sources,
@@ -353,6 +360,7 @@ async def _asked(
             Turn("user" if _is_question(each) else "assistant", each.text) for each in before
         ),
         summary=summaries.get(conversation.id),
+        offered=bool(before) and before[-1].confidence == "unknown",
         labels=labels,
         locale=locale,
         own_origins=origins,

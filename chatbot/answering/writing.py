@@ -5,27 +5,21 @@ invents; each step down is noted in the trace.
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
+import msgspec
 import structlog
 
-from chatbot.answering import (
-    attempts,
-    evidence,
-    extractive,
-    prompt,
-    rewrite,
-    smalltalk,
-    suggestions,
-)
+from chatbot.answering import evidence, rewrite
 from chatbot.answering.curated import Curated
 from chatbot.answering.draft import Draft
-from chatbot.answering.endpoints import Endpoints
 from chatbot.answering.evidence import Evidence
-from chatbot.answering.ladder import Ladder
-from chatbot.answering.model import ANSWER_TOKENS_MAX, ModelFailed
-from chatbot.answering.outgoing import Outgoing
-from chatbot.answering.phrases import Phrase
-from chatbot.answering.prompt import Prompt
+from chatbot.answering.models.endpoints import Endpoints
+from chatbot.answering.models.ladder import Ladder
+from chatbot.answering.models.model import ANSWER_TOKENS_MAX, ModelFailed
+from chatbot.answering.quoting import extractive
 from chatbot.answering.turns import Asked
+from chatbot.answering.voice import attempts, calling, prompt, smalltalk, suggestions
+from chatbot.answering.voice.phrases import Phrase
+from chatbot.answering.voice.prompt import Prompt
 from chatbot.conversations.wire import Confidence
 from knowledge import tokens
 from knowledge.errors import KnowledgeError
@@ -69,7 +63,11 @@ class Writing:
                 yield piece
 
     async def _routed(self, asked: Asked, draft: Draft) -> AsyncGenerator[str]:
-        courtesy = smalltalk.reply(asked.question)
+        if calling.asks_for_person(asked.question, offered=asked.offered):
+            draft.route, draft.calls_person = "person", True
+            yield draft.say(Phrase.CALLED)
+            return
+        courtesy = smalltalk.reply(asked.question, draft.language, name=draft.name)
         if courtesy is not None:
             draft.route = "courtesy"
             yield courtesy
@@ -80,7 +78,7 @@ class Writing:
         if found is None:
             yield draft.refuse("unavailable", Phrase.UNAVAILABLE)
         elif found.curated is not None:
-            for piece in _as_it_stands(found, found.curated, draft):
+            for piece in _as_it_stands(found, found.curated, asked, draft):
                 yield piece
         elif found.band == "unknown" or (found.band == "partial" and _is_attempt(asked)):
             yield draft.refuse("unknown", _no_answer(asked))
@@ -94,12 +92,7 @@ class Writing:
     ) -> AsyncGenerator[str]:
         """What the passages hold, by the model, or quoted."""
         made = _prompt(found, asked, draft)
-        draft.outgoing = Outgoing(
-            found.excerpts,
-            persona=asked.persona,
-            own_origins=asked.own_origins,
-            secrets=made.instructions,
-        )
+        draft.watch(asked, found.excerpts, secrets=made.instructions)
         draft.confidence = self._confidence(found, quotes=ladder is None)
         written = 0
         async with aclosing(self._written(made, asked, draft, ladder)) as pieces:
@@ -109,7 +102,7 @@ class Writing:
                 if written >= ANSWER_CHARS_MAX:
                     draft.error_code = "answer_too_long"
                     raise ModelFailed("too_long")
-        draft.suggestions = tuple(suggestions.of(found, draft.outgoing.citations.used))
+        draft.suggest(asked, suggestions.of(found, draft.outgoing.citations.used))
 
     def _confidence(self, found: Evidence, *, quotes: bool) -> Confidence:
         """How sure the answer may sound: what somebody wrote as the answer to another question may
@@ -120,7 +113,7 @@ class Writing:
 
     async def _evidence(self, asked: Asked, draft: Draft, ladder: Ladder | None) -> Evidence | None:
         """None when the documents cannot be searched: an honest wait, not a guess."""
-        earlier = [each for each in asked.earlier_questions if smalltalk.reply(each) is None]
+        earlier = [each for each in asked.earlier_questions if smalltalk.courtesy(each) is None]
         standalone = None
         if earlier and ladder is not None and await self._may_ask(asked, draft):
             standalone = (await rewrite.standalone(ladder, asked.question, asked.history)).query
@@ -186,6 +179,8 @@ class Writing:
         if not answer.pieces:
             return [draft.refuse("unknown", Phrase.UNKNOWN)]
         draft.quotes = answer.quotes
+        if not answer.is_certain and draft.confidence == "answered":
+            draft.confidence = "partial"
         lead: list[str] = []
         if draft.confidence == "partial":
             lead.append(draft.say(Phrase.PARTLY))
@@ -210,8 +205,8 @@ async def _checked(ladder: Ladder, made: Prompt, draft: Draft) -> AsyncGenerator
         yield rest
     if draft.outgoing.cut is not None:
         draft.degraded.append(draft.outgoing.cut)
-        if not said:
-            yield draft.refuse("unknown", Phrase.IN_ROLE)
+        in_role = draft.refuse("unknown", Phrase.IN_ROLE)
+        yield f"\n\n{in_role}" if said else in_role
     elif not draft.outgoing.citations.used:
         draft.confidence = "unknown"  # no passage supports it: a person is offered
 
@@ -235,10 +230,11 @@ def _is_attempt(asked: Asked) -> bool:
     return attempts.is_attempt(asked.question)
 
 
-def _as_it_stands(found: Evidence, answer: Curated, draft: Draft) -> Sequence[str]:
+def _as_it_stands(found: Evidence, answer: Curated, asked: Asked, draft: Draft) -> Sequence[str]:
     """An answer that somebody wrote, word for word; its one source is the question it answers."""
     source = next(each for each in found.excerpts if each.passage_id == answer.passage_id)
     draft.route, draft.confidence = "curated", "answered"
-    draft.stands(source)
-    draft.suggestions = tuple(suggestions.of(found, [source.n]))
+    draft.watch(asked, [msgspec.structs.replace(source, n=1)])
+    draft.outgoing.citations.used.append(1)
+    draft.suggest(asked, suggestions.of(found, [source.n]))
     return extractive.pieces(answer.answer)

@@ -11,12 +11,14 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import select
 
-from chatbot.answering import evidence, phrases, relevance, rewrite
+from chatbot.answering import evidence, rewrite
 from chatbot.answering.draft import Draft
-from chatbot.answering.extractive import ExtractiveModel
-from chatbot.answering.model import Model, ModelFailed
-from chatbot.answering.prompt import Prompt, Turn
+from chatbot.answering.models.model import Model, ModelFailed
+from chatbot.answering.quoting import relevance
+from chatbot.answering.quoting.extractive import ExtractiveModel
 from chatbot.answering.turns import Asked
+from chatbot.answering.voice import phrases
+from chatbot.answering.voice.prompt import Prompt, Turn
 from chatbot.answering.writing import Writing
 from chatbot.database import new_id
 from knowledge.evaluation import suites

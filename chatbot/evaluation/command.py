@@ -14,7 +14,7 @@ import msgspec
 from rich.console import Console
 from sqlalchemy import delete, text
 
-from chatbot.answering.endpoints import Endpoints
+from chatbot.answering.models.endpoints import Endpoints
 from chatbot.answering.writing import Writing
 from chatbot.database import Database, utc_now
 from chatbot.errors import Conflict, Invalid, NotFound

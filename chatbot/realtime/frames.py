@@ -89,6 +89,7 @@ class Stream:
         self.start = start
         self.ended_at: float | None = None
         self._deliver = deliver
+        self._room = topics.messages(start.conversation_id)
         self._clock = clock
         self._sent_chars = 0
         self._ring: deque[Delta] = deque(maxlen=RING_FRAMES)
@@ -162,8 +163,7 @@ class Stream:
         self._send(delta)
 
     def _send(self, frame: Frame) -> None:
-        room = topics.messages(self.start.conversation_id)
-        self._deliver(EVENTS[type(frame)], frame, room)
+        self._deliver(EVENTS[type(frame)], frame, self._room)
 
 
 class AnswerFrames:

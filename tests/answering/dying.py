@@ -33,7 +33,11 @@ def die() -> None:
 
 def before(owner: Any, name: str) -> None:
     """Die instead of calling it."""
-    setattr(owner, name, lambda *_given, **_named: die())
+
+    def call(*_given: Any, **_named: Any) -> None:
+        die()
+
+    setattr(owner, name, call)
 
 
 def after(owner: Any, name: str) -> None:
@@ -67,8 +71,8 @@ def at_checkpoint_of_text(which: int) -> None:
 def after_first_frame() -> None:
     real = Stream._flush  # pyright: ignore[reportPrivateUsage]
 
-    def flush(stream: Stream) -> None:
-        real(stream)
+    def flush(self: Stream) -> None:
+        real(self)
         die()
 
     Stream._flush = flush  # pyright: ignore[reportPrivateUsage]
@@ -90,7 +94,7 @@ STEPS: dict[str, Callable[[], None]] = {
 }
 
 
-async def rest(_answers: Answers) -> None:
+async def rest(self: Answers) -> None:
     """What died before is not this one's to take up."""
 
 

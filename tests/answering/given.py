@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from chatbot.answering import feedback, reviews
-from chatbot.answering.feedback import Value
+from chatbot.answering.repair import feedback, reviews
+from chatbot.answering.repair.feedback import Value
 from chatbot.answering.tables import RUNNING, Answer, Citation
 from chatbot.conversations import transcript, wire
 from chatbot.conversations.tables import AuthorKind, Conversation, Message

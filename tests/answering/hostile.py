@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from typing import Final
 from urllib.parse import quote
 
-from chatbot.answering import prompt as prompts
-from chatbot.answering.model import Usage
-from chatbot.answering.prompt import Prompt
+from chatbot.answering.models.model import Usage
+from chatbot.answering.voice import prompt as prompts
+from chatbot.answering.voice.prompt import Prompt
 
 EVIL: Final = "evil.example"
 

@@ -10,13 +10,15 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, update
 
-from chatbot.answering import budget, recovery, spending, turns
-from chatbot.answering.chunks import Usage
-from chatbot.answering.prompt import Prompt
-from chatbot.answering.spending import Choice, Overview
+from chatbot.answering import recovery, turns
+from chatbot.answering.models.chunks import Usage
+from chatbot.answering.spending import budget
+from chatbot.answering.spending import overview as spending
+from chatbot.answering.spending.overview import Choice, Overview
 from chatbot.answering.tables import Answer, AnswerModel, Ending, Spending
 from chatbot.answering.trace import Trace
 from chatbot.answering.turns import Outcome
+from chatbot.answering.voice.prompt import Prompt
 from chatbot.conversations import transcript
 from chatbot.conversations.tables import Conversation
 from chatbot.database import Database, new_id, utc_now

@@ -5,13 +5,13 @@ from uuid import UUID
 
 import pytest
 
-from chatbot.answering.breaker import FAILURES_MAX
-from chatbot.answering.endpoints import KNOWN_MAX, Endpoints
-from chatbot.answering.ladder import Ladder
-from chatbot.answering.model import EndpointModel, ModelFailed
-from chatbot.answering.prompt import Prompt
-from chatbot.answering.secretbox import Box
+from chatbot.answering.models.breaker import FAILURES_MAX
+from chatbot.answering.models.endpoints import KNOWN_MAX, Endpoints
+from chatbot.answering.models.ladder import Ladder
+from chatbot.answering.models.model import EndpointModel, ModelFailed
+from chatbot.answering.models.secretbox import Box
 from chatbot.answering.tables import AnswerModel
+from chatbot.answering.voice.prompt import Prompt
 from chatbot.database import new_id
 from chatbot.settings import Settings
 from knowledge.web.addresses import LOOPBACK, Addresses

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from chatbot.answering.chunks import Usage
-from chatbot.answering.prompt import Prompt
+from chatbot.answering.models.chunks import Usage
 from chatbot.answering.tables import Answer, Spending
+from chatbot.answering.voice.prompt import Prompt
 from chatbot.conversations.tables import Conversation, Message
 from chatbot.database import new_id
 from tests import live

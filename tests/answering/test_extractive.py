@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from chatbot.answering import extractive, quotable, relevance
-from chatbot.answering.extractive import Extract, ExtractiveModel
-from chatbot.answering.prompt import Excerpt, Prompt
-from chatbot.answering.quotable import Kind
+from chatbot.answering.quoting import extractive, quotable, relevance
+from chatbot.answering.quoting.extractive import Extract, ExtractiveModel
+from chatbot.answering.quoting.quotable import Kind
+from chatbot.answering.voice.prompt import Excerpt, Prompt
 
 MAIL = """\
 From: Anna Berg
@@ -114,6 +114,13 @@ def test_the_fields_of_a_mail_and_its_salutation_are_labels() -> None:
     labels = [text for kind, text in kinds(MAIL) if kind is Kind.LABEL]
 
     assert labels == [*MAIL.splitlines()[:3], "Hello,"]
+
+
+def test_a_field_of_a_mail_is_a_label_even_where_it_ends_like_a_sentence() -> None:
+    units = quotable.units("From: Acme Inc.\nTo: Bolt Ltd.\nWe pay for the parcel.")
+
+    assert [unit.kind for unit in units] == [Kind.LABEL, Kind.LABEL, Kind.SENTENCE]
+    assert units[2].under is None
 
 
 def test_a_line_with_a_colon_in_an_ordinary_text_is_no_field() -> None:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from chatbot.answering.breaker import Breaker
-from chatbot.answering.chunks import TEXT_CHARS_MAX
-from chatbot.answering.ladder import Ladder, Rung, Step
-from chatbot.answering.model import EndpointModel, ModelFailed, Timeouts, Usage
-from chatbot.answering.prompt import Prompt, messages
+from chatbot.answering.models.breaker import Breaker
+from chatbot.answering.models.chunks import TEXT_CHARS_MAX
+from chatbot.answering.models.ladder import Ladder, Rung, Step
+from chatbot.answering.models.model import EndpointModel, ModelFailed, Timeouts, Usage
+from chatbot.answering.voice.prompt import Prompt, messages
 from knowledge import tokens
 from tests.answering import endpoint
 from tests.answering.endpoint import USAGE, Endpoint

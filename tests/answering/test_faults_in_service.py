@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from chatbot.answering.model import EndpointModel, Timeouts
+from chatbot.answering.models.model import EndpointModel, Timeouts
 from chatbot.answering.tables import Answer, Spending
 from tests import live
 from tests.answering import endpoint

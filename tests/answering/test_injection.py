@@ -12,10 +12,11 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from chatbot.answering import extractive, prompt
-from chatbot.answering.outgoing import Outgoing
-from chatbot.answering.persona import Persona
-from chatbot.answering.prompt import Excerpt, Prompt
+from chatbot.answering.outgoing.gate import Outgoing
+from chatbot.answering.quoting import extractive
+from chatbot.answering.voice import prompt
+from chatbot.answering.voice.persona import Persona
+from chatbot.answering.voice.prompt import Excerpt, Prompt
 from tests import live
 from tests.answering import hostile
 from tests.conftest import Cluster, copy_of

@@ -6,10 +6,10 @@ from contextlib import aclosing
 
 import pytest
 
-from chatbot.answering.breaker import FAILURES_MAX, OPEN_S, Breaker
-from chatbot.answering.ladder import Ladder, Rung
-from chatbot.answering.model import ModelFailed, Usage
-from chatbot.answering.prompt import Prompt
+from chatbot.answering.models.breaker import FAILURES_MAX, OPEN_S, Breaker
+from chatbot.answering.models.ladder import Ladder, Rung
+from chatbot.answering.models.model import ModelFailed, Usage
+from chatbot.answering.voice.prompt import Prompt
 from knowledge import tokens
 
 PROMPT = Prompt(question="Which colour?", history=(), excerpts=(), instructions="Be brief.")

@@ -10,18 +10,18 @@ from email.utils import format_datetime
 
 import pytest
 
-from chatbot.answering import model as port
-from chatbot.answering.chunks import (
+from chatbot.answering.models import model as port
+from chatbot.answering.models.chunks import (
     LINE_BYTES_MAX,
     STREAM_BYTES_MAX,
     TEXT_CHARS_MAX,
     Reading,
     kind_of,
 )
-from chatbot.answering.failures import FAILURES
-from chatbot.answering.model import EndpointModel, ModelFailed, Timeouts, Usage
-from chatbot.answering.network import Network
-from chatbot.answering.prompt import Prompt, Turn
+from chatbot.answering.models.failures import FAILURES
+from chatbot.answering.models.model import EndpointModel, ModelFailed, Timeouts, Usage
+from chatbot.answering.models.network import Network
+from chatbot.answering.voice.prompt import Prompt, Turn
 from knowledge.web.addresses import Addresses
 from tests.answering import endpoint
 from tests.answering.endpoint import Endpoint

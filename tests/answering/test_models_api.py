@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from chatbot.answering.failures import FAILURES
-from chatbot.answering.models_api import TRIALS_PER_MINUTE
+from chatbot.answering.models.api import TRIALS_PER_MINUTE
+from chatbot.answering.models.failures import FAILURES
 from chatbot.answering.tables import AnswerModel
 from tests import live
 from tests.answering import endpoint

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chatbot.answering import notices, turns
-from chatbot.answering.notices import Affected, Told
+from chatbot.answering import turns
+from chatbot.answering.repair import notices
+from chatbot.answering.repair.notices import Affected, Told
 from chatbot.conversations import handoff, transcript, wire
 from chatbot.conversations.tables import AuthorKind, Conversation
 from chatbot.database import Database, new_id, utc_now

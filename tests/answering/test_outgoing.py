@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from chatbot.answering import outgoing, prompt
-from chatbot.answering.outgoing import Outgoing
-from chatbot.answering.persona import Persona
-from chatbot.answering.prompt import Excerpt
+from chatbot.answering.outgoing import gate
+from chatbot.answering.outgoing.gate import Outgoing
+from chatbot.answering.voice import prompt
+from chatbot.answering.voice.persona import Persona
+from chatbot.answering.voice.prompt import Excerpt
 
 SHOP = Persona(
     version=1,
@@ -124,7 +125,7 @@ def test_no_more_is_held_back_than_is_promised(text: str) -> None:
         given_back += len(through.feed(letter))
     last = through.rest()
 
-    assert through.cut or len(last) <= outgoing.HELD_CHARS_MAX
+    assert through.cut or len(last) <= gate.HELD_CHARS_MAX
 
 
 @pytest.mark.parametrize(

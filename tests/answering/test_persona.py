@@ -7,8 +7,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from chatbot.answering import persona, prompt
-from chatbot.answering.persona import DEFAULT, Persona
+from chatbot.answering.voice import persona, prompt
+from chatbot.answering.voice.persona import DEFAULT, Persona
 from chatbot.database import Database, new_id
 from chatbot.errors import Conflict, Invalid, NotFound
 from chatbot.orgs.tables import Org

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from chatbot.answering import attempts, commonwords, phrases
-from chatbot.answering.phrases import Phrase
+from chatbot.answering.voice import attempts, commonwords, phrases
+from chatbot.answering.voice.phrases import Phrase
 
 QUESTIONS = {
     "en": ("How long does the delivery take?", "Do you ship to France?", "refund policy"),

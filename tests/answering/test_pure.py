@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from chatbot.answering import prompt
-from chatbot.answering.citations import Citations
-from chatbot.answering.prompt import Excerpt, Prompt, Turn
+from chatbot.answering.outgoing.citations import Citations
+from chatbot.answering.voice import prompt
+from chatbot.answering.voice.prompt import Excerpt, Prompt, Turn
 
 
 def excerpt(n: int, text: str, *, heading: str | None = None, score: float = 0.5) -> Excerpt:

@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import select
 
 from chatbot import throttle
-from chatbot.answering import rates
-from chatbot.answering.chunks import Usage
-from chatbot.answering.prompt import Prompt
-from chatbot.answering.rates import Rates
+from chatbot.answering.models.chunks import Usage
+from chatbot.answering.spending import rates
+from chatbot.answering.spending.rates import Rates
 from chatbot.answering.tables import Answer
+from chatbot.answering.voice.prompt import Prompt
 from chatbot.database import new_id, utc_now
 from chatbot.errors import TooMany
 from chatbot.settings import Limits

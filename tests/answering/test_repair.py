@@ -5,8 +5,9 @@ from uuid import UUID
 
 import pytest
 
-from chatbot.answering import reviews, trace, turns
-from chatbot.answering.feedback import Value
+from chatbot.answering import trace, turns
+from chatbot.answering.repair import reviews
+from chatbot.answering.repair.feedback import Value
 from chatbot.conversations import handoff, transcript, wire
 from chatbot.conversations.tables import AuthorKind, Visibility
 from chatbot.conversations.transcript import Said

@@ -4,9 +4,9 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from chatbot.answering.model import ModelFailed
-from chatbot.answering.prompt import Prompt
+from chatbot.answering.models.model import ModelFailed
 from chatbot.answering.tables import Answer, Spending
+from chatbot.answering.voice.prompt import Prompt
 from tests import live
 from tests.answering.script import Script
 from tests.conftest import Cluster, copy_of

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chatbot.answering import rewrite
-from chatbot.answering.model import EndpointModel, Usage
-from chatbot.answering.prompt import Turn
+from chatbot.answering.models.model import EndpointModel, Usage
 from chatbot.answering.rewrite import Rewritten
+from chatbot.answering.voice.prompt import Turn
 from tests import live
 from tests.answering import endpoint
 from tests.answering.endpoint import Endpoint

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatbot.answering.secretbox import Box, KeyUnreadable
+from chatbot.answering.models.secretbox import Box, KeyUnreadable
 from chatbot.database import new_id
 from chatbot.errors import StartupError
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from chatbot.answering import phrases, smalltalk
-from chatbot.answering.phrases import Phrase
+from chatbot.answering.voice import phrases, smalltalk
+from chatbot.answering.voice.phrases import Phrase
 
 COURTESIES = {
     Phrase.GREETING: (

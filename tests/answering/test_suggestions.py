@@ -4,9 +4,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chatbot.answering import suggestions
 from chatbot.answering.curated import Curated
 from chatbot.answering.evidence import Evidence
+from chatbot.answering.voice import suggestions
 from chatbot.conversations.wire import Confidence
 from knowledge import bands, search
 from knowledge.bands import Band

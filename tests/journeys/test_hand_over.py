@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from chatbot.answering.model import Usage
-from chatbot.answering.prompt import Prompt
+from chatbot.answering.models.model import Usage
+from chatbot.answering.voice.prompt import Prompt
 from chatbot.database import new_id
 from tests import live
 from tests.conftest import Cluster, copy_of

@@ -1,4 +1,4 @@
-// Builds loader, app and socket chunk into the directory named by the first argument, WIDGET_OUT or the default.
+// Builds loader, app and the chunks fetched later into the directory named by the first argument, WIDGET_OUT or the default.
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -52,11 +52,11 @@ const websocketOnly = {
   },
 };
 
-/** The dynamic import of the socket becomes that of its built file. */
-const socketAt = (file) => ({
-  name: "socket-at",
+/** The dynamic import of a chunk becomes that of its built file. */
+const chunkAt = (name, file) => ({
+  name: `${name}-at`,
   setup({ onResolve }) {
-    onResolve({ filter: /\/socket$/ }, ({ kind }) =>
+    onResolve({ filter: new RegExp(`/${name}$`) }, ({ kind }) =>
       kind === "dynamic-import" ? { path: `./${file}`, external: true } : undefined,
     );
   },
@@ -83,10 +83,11 @@ async function bundle(entry, options) {
 }
 
 const socket = await bundle("src/realtime/socket.ts", { plugins: [websocketOnly] });
+const reason = await bundle("src/app/reason.ts", {});
 const app = await bundle("src/app/main.tsx", {
   jsx: "automatic",
   jsxImportSource: "preact",
-  plugins: [inlineCss, socketAt(socket.name)],
+  plugins: [inlineCss, chunkAt("socket", socket.name), chunkAt("reason", reason.name)],
 });
 const loader = await bundle("src/loader.ts", {
   entryNames: "[name]",
@@ -98,12 +99,13 @@ const loader = await bundle("src/loader.ts", {
 await rm(out, { recursive: true, force: true });
 await mkdir(join(out, "assets"), { recursive: true });
 await writeFile(join(out, loader.name), loader.contents);
-for (const { name, contents } of [app, socket])
+for (const { name, contents } of [app, socket, reason])
   await writeFile(join(out, "assets", name), contents);
 const manifest = {
   loader: loader.name,
   app: `assets/${app.name}`,
   socket: `assets/${socket.name}`,
+  reason: `assets/${reason.name}`,
 };
 await writeFile(join(out, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 console.log(`${out}: ${Object.values(manifest).join(", ")}`);

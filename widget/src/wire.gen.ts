@@ -4,6 +4,75 @@
  */
 
 export interface paths {
+    "/api/v1/answers/{message_id}/affected": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ListAffected */
+        get: operations["list_affected"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/answers/{message_id}/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SendNotices */
+        post: operations["send_notices"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/answers/{message_id}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Review */
+        put: operations["review_answer"];
+        post?: never;
+        /** WithdrawReview */
+        delete: operations["withdraw_review"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/answers/{message_id}/trace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** GetTrace */
+        get: operations["get_trace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/conversations": {
         parameters: {
             query?: never;
@@ -81,7 +150,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** TakeOver */
+        /**
+         * TakeOver
+         * @description Who gets this reply is not talked over: the bot has fallen silent here, and within a second
+         *     in every other process.
+         */
         post: operations["take_over"];
         delete?: never;
         options?: never;
@@ -493,6 +566,148 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/org/budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** GetBudget */
+        get: operations["get_budget"];
+        /** SetBudget */
+        put: operations["set_budget"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/org/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ListModels */
+        get: operations["list_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/org/models/{rank}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** PutModel */
+        put: operations["put_model"];
+        post?: never;
+        /** DeleteModel */
+        delete: operations["delete_model"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/org/models/{rank}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * TestModel
+         * @description One tiny real call to the stored model.
+         */
+        post: operations["test_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/org/persona": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** GetPersona */
+        get: operations["get_persona"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/org/persona/draft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** SavePersonaDraft */
+        put: operations["save_persona_draft"];
+        post?: never;
+        /** DiscardPersonaDraft */
+        delete: operations["discard_persona_draft"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/org/persona/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** PublishPersona */
+        post: operations["publish_persona"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/org/persona/versions/{version}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** RestorePersona */
+        post: operations["restore_persona"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sites": {
         parameters: {
             query?: never;
@@ -702,6 +917,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/visitor/messages/{message_id}/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Rate */
+        post: operations["rate_answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visitor/messages/{message_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * RetryAnswer
+         * @description Have the last answer written again when it failed, was interrupted or stopped.
+         */
+        post: operations["retry_answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -711,6 +963,52 @@ export interface components {
             email: string;
             /** Format: uuid */
             id: string;
+        };
+        /** Affected */
+        Affected: {
+            asked: string | null;
+            /** Format: uuid */
+            conversation_id: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: uuid */
+            message_id: string;
+            told: boolean;
+            visitor: components["schemas"]["Named"] | null;
+        };
+        /** AffectedPage */
+        AffectedPage: {
+            items: components["schemas"]["Affected"][];
+            next: string | null;
+        };
+        /** Allowed */
+        Allowed: {
+            answers_per_day: number | null;
+            default_answers_per_day: number;
+            default_tokens_per_day: number;
+            /** @enum {string} */
+            scope: "visitor" | "site" | "org";
+            tokens_per_day: number | null;
+        };
+        /** AnswerTrace */
+        AnswerTrace: {
+            attempt: number;
+            /** Format: uuid */
+            conversation_id: string;
+            ended_at: string | null;
+            error_code: string | null;
+            feedback: components["schemas"]["Feedback"] | null;
+            first_text_at: string | null;
+            /** Format: uuid */
+            message_id: string;
+            model: string;
+            review: components["schemas"]["Review"] | null;
+            reviews: components["schemas"]["Entry"][];
+            /** Format: date-time */
+            started_at: string;
+            /** @enum {string} */
+            status: "running" | "complete" | "stopped" | "failed" | "withdrawn" | "interrupted";
+            trace: components["schemas"]["Trace"] | null;
         };
         /** Auth */
         Auth: {
@@ -852,6 +1150,16 @@ export interface components {
             cur: string;
             epoch: string;
         };
+        /** Day */
+        Day: {
+            /** @default 0 */
+            answers: number;
+            cost?: number | null;
+            /** Format: date */
+            day: string;
+            /** @default 0 */
+            tokens: number;
+        };
         /** Delta */
         Delta: {
             attempt: number;
@@ -930,6 +1238,16 @@ export interface components {
             status: "complete" | "failed" | "interrupted" | "stopped" | "withdrawn";
             version: number | null;
         };
+        /** Entry */
+        Entry: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            /** @enum {string} */
+            kind: "checked" | "corrected" | "withdrawn";
+            original_text: string;
+            text: string;
+        };
         /** EvidenceView */
         EvidenceView: {
             answered_from: number;
@@ -969,6 +1287,12 @@ export interface components {
             url: string | null;
             variants: string[];
             word_for_word: boolean;
+        };
+        /** Feedback */
+        Feedback: {
+            reason: string | null;
+            /** @enum {integer} */
+            value: 1 | -1;
         };
         /** HandoffView */
         HandoffView: {
@@ -1052,19 +1376,49 @@ export interface components {
             confidence: "answered" | "partial" | "unknown" | null;
             /** Format: uuid */
             conversation_id: string;
+            corrects: string | null;
             /** Format: date-time */
             created_at: string;
+            feedback: components["schemas"]["Feedback"] | null;
             /** Format: uuid */
             id: string;
             page_url: string | null;
             rev: number;
+            review: components["schemas"]["Review"] | null;
             seq: number | null;
             sources: components["schemas"]["Source"][];
             /** @enum {string} */
             status: "complete" | "stopped" | "failed" | "interrupted";
+            suggestions: string[];
             text: string;
             version: number;
             visibility: components["schemas"]["Visibility"];
+        };
+        /** ModelList */
+        ModelList: {
+            install: string;
+            items: components["schemas"]["ModelView"][];
+        };
+        /** ModelView */
+        ModelView: {
+            base_url: string | null;
+            input_price: number | null;
+            key_hint: string | null;
+            model: string;
+            output_price: number | null;
+            rank: number;
+            temperature: number | null;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** ModelWanted */
+        ModelWanted: {
+            base_url?: string | null;
+            input_price?: number | null;
+            key?: string | null;
+            model: string;
+            output_price?: number | null;
+            temperature?: number | null;
         };
         /** Named */
         Named: {
@@ -1075,6 +1429,11 @@ export interface components {
         /** NewConversation */
         NewConversation: {
             client_id: string;
+        };
+        /** Notice */
+        Notice: {
+            message_ids: string[];
+            text: string;
         };
         /** OrgList */
         OrgList: {
@@ -1111,6 +1470,12 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
         };
+        /** Overview */
+        Overview: {
+            allowances: components["schemas"]["Allowed"][];
+            days: components["schemas"]["Day"][];
+            today: components["schemas"]["Today"];
+        };
         /**
          * PageStatus
          * @description `waiting` to be fetched in this run; `gone` when the site has it no more.
@@ -1143,11 +1508,56 @@ export interface components {
             text: string;
             tokens: number;
         };
+        /** PersonaDraft */
+        PersonaDraft: {
+            /** @default  */
+            instructions: string;
+            language: string;
+            /** @enum {string} */
+            length: "short" | "medium" | "long";
+            link_hosts?: string[];
+            name: string;
+            never_say?: string[];
+            /** @enum {string} */
+            tone: "friendly" | "neutral" | "formal" | "playful";
+        };
+        /** PersonaPublished */
+        PersonaPublished: {
+            by: string | null;
+            /** Format: date-time */
+            published_at: string;
+            version: number;
+        };
+        /** PersonaState */
+        PersonaState: {
+            draft: components["schemas"]["PersonaView"] | null;
+            published: components["schemas"]["PersonaView"];
+            versions: components["schemas"]["PersonaPublished"][];
+        };
+        /** PersonaView */
+        PersonaView: {
+            instructions: string;
+            language: string;
+            /** @enum {string} */
+            length: "short" | "medium" | "long";
+            link_hosts: string[];
+            name: string;
+            never_say: string[];
+            /** @enum {string} */
+            tone: "friendly" | "neutral" | "formal" | "playful";
+            version: number;
+        };
         /** Question */
         Question: {
             client_id: string;
             page_url?: string | null;
             text: string;
+        };
+        /** Rating */
+        Rating: {
+            reason?: string | null;
+            /** @enum {integer} */
+            value: 1 | -1 | 0;
         };
         /** Removed */
         Removed: {
@@ -1173,6 +1583,19 @@ export interface components {
             attempt: number;
             /** Format: uuid */
             mid: string;
+        };
+        /** RetryAnswer */
+        RetryAnswer: {
+            /** Format: uuid */
+            mid: string;
+        };
+        /** Review */
+        Review: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            /** @enum {string} */
+            kind: "checked" | "corrected";
         };
         /**
          * Role
@@ -1316,6 +1739,8 @@ export interface components {
         StaffConversation: {
             /** Format: date-time */
             created_at: string;
+            earlier_summary: string | null;
+            episode: number;
             handoff: components["schemas"]["HandoffView"] | null;
             /** Format: uuid */
             id: string;
@@ -1351,6 +1776,18 @@ export interface components {
             conversation_id: string;
             /** Format: uuid */
             mid: string;
+        };
+        /** Step */
+        Step: {
+            code: string;
+            cost: number | null;
+            estimated: boolean;
+            first_ms: number | null;
+            /** @default  */
+            kind: string;
+            model: string;
+            ms: number;
+            usage: components["schemas"]["Usage"];
         };
         /** Stop */
         Stop: {
@@ -1398,6 +1835,66 @@ export interface components {
             /** @enum {string} */
             side: "start" | "end";
         };
+        /** Timings */
+        Timings: {
+            first_text?: number | null;
+            found?: number | null;
+            rewritten?: number | null;
+            /** @default 0 */
+            whole: number;
+        };
+        /** Today */
+        Today: {
+            answers: number;
+            cost: number | null;
+            tokens: number;
+            visitors_at_limit: number;
+        };
+        /** Told */
+        Told: {
+            sent: number;
+            skipped: number;
+        };
+        /** Trace */
+        Trace: {
+            /** @default 1 */
+            attempt: number;
+            band?: string | null;
+            /** @default 0 */
+            completion_tokens: number;
+            cost?: number | null;
+            /** @default [] */
+            degraded: string[];
+            /** @default en */
+            language: string;
+            /** @default [] */
+            passages: components["schemas"]["TracedPassage"][];
+            persona_version?: number | null;
+            /** @default 0 */
+            prompt_tokens: number;
+            query?: string | null;
+            route: string;
+            /** @default [] */
+            steps: components["schemas"]["Step"][];
+            support?: number | null;
+            timings?: components["schemas"]["Timings"];
+        };
+        /** TracedPassage */
+        TracedPassage: {
+            cited: boolean;
+            /** Format: uuid */
+            document_id: string;
+            heading: string | null;
+            lexical: number;
+            n: number;
+            page: number | null;
+            /** Format: uuid */
+            passage_id: string;
+            score: number;
+            title: string;
+            vector: number;
+            version: number;
+        };
         /** Transcript */
         Transcript: {
             answer: components["schemas"]["LiveAnswer"] | null;
@@ -1406,6 +1903,13 @@ export interface components {
             items: components["schemas"]["Message"][];
             /** @enum {string} */
             state: "bot" | "waiting" | "staff" | "closed";
+        };
+        /** Trial */
+        Trial: {
+            code: string | null;
+            first_ms: number | null;
+            message: string;
+            ok: boolean;
         };
         /** Typing */
         Typing: {
@@ -1426,6 +1930,19 @@ export interface components {
             file: string;
             /** @default  */
             labels: string;
+        };
+        /** Usage */
+        Usage: {
+            /** @default 0 */
+            completion_tokens: number;
+            /** @default 0 */
+            prompt_tokens: number;
+        };
+        /** Verdict */
+        Verdict: {
+            /** @enum {string} */
+            kind: "checked" | "corrected";
+            text?: string | null;
         };
         /** VersionList */
         VersionList: {
@@ -1449,7 +1966,7 @@ export interface components {
          * @default all
          * @enum {string}
          */
-        View: "waiting" | "mine" | "bot" | "all" | "closed";
+        View: "waiting" | "mine" | "bot" | "all" | "closed" | "disliked";
         /**
          * Visibility
          * @default public
@@ -1484,6 +2001,17 @@ export interface components {
             /** Format: uuid */
             id: string;
         };
+        /** WantedAllowance */
+        WantedAllowance: {
+            answers_per_day: number | null;
+            /** @enum {string} */
+            scope: "visitor" | "site" | "org";
+            tokens_per_day: number | null;
+        };
+        /** WantedBudget */
+        WantedBudget: {
+            allowances: components["schemas"]["WantedAllowance"][];
+        };
         /** Word */
         Word: {
             corrected_from: string | null;
@@ -1500,6 +2028,201 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_affected: {
+        parameters: {
+            query?: {
+                after?: string | null;
+            };
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AffectedPage"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    send_notices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Notice"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Told"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    review_answer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Verdict"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    withdraw_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    get_trace: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerTrace"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
     list_conversations: {
         parameters: {
             query?: {
@@ -2861,6 +3584,334 @@ export interface operations {
             };
         };
     };
+    get_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+        };
+    };
+    set_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedBudget"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    list_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelList"];
+                };
+            };
+        };
+    };
+    put_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rank: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelWanted"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelView"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    delete_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rank: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    test_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rank: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trial"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    get_persona: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonaState"];
+                };
+            };
+        };
+    };
+    save_persona_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PersonaDraft"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonaState"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    discard_persona_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonaState"];
+                };
+            };
+        };
+    };
+    publish_persona: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonaState"];
+                };
+            };
+        };
+    };
+    restore_persona: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonaState"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
     list_sites: {
         parameters: {
             query?: never;
@@ -3279,6 +4330,86 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    rate_answer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rating"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                        status_code: number;
+                    };
+                };
+            };
+        };
+    };
+    retry_answer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: string;
+                    };
+                };
             };
             /** @description Bad request syntax or unsupported method */
             400: {

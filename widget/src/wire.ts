@@ -6,6 +6,7 @@ type Schemas = components["schemas"];
 export type AuthorKind = Schemas["AuthorKind"];
 export type Source = Schemas["Source"];
 export type Message = Schemas["Message"];
+export type Feedback = Schemas["Feedback"];
 export type VisitorConversation = Schemas["VisitorConversation"];
 /** `waiting`: a handoff is open and nobody took it yet; `staff`: someone did. */
 export type ConversationState = VisitorConversation["state"];

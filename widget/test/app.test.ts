@@ -193,6 +193,73 @@ describe("for a screen reader", () => {
   });
 });
 
+describe("an answer that a colleague corrected", () => {
+  test("is read out with who did it, and told to the page once only", async () => {
+    await returning();
+    app.open();
+    const text = "Until six.";
+    service.add({ text, author: by.assistant, confidence: "answered" });
+    service.socket.send("signal", signal("a", "conversation:c1:messages", { version: 1 }));
+    await soon(() => expect(spoken()).toContain("Until six."));
+
+    const review = { kind: "corrected" as const, by: "Ana", at: "" };
+    service.messages = service.messages.map((each) => ({
+      ...each,
+      text: "Until eight.",
+      review,
+      rev: 2,
+    }));
+    service.socket.send("signal", signal("b", "conversation:c1:messages", { version: 2 }));
+
+    await soon(() => expect(spoken()).toContain("Corrected by Ana Until eight."));
+    expect(root().querySelector("article.assistant .text")?.textContent).toBe("Until eight.");
+    expect(events.filter(([name]) => name === "message")).toHaveLength(1);
+  });
+
+  test("a mark that nothing was wrong is not read out", async () => {
+    await returning();
+    app.open();
+    service.add({ text: "Until six.", author: by.assistant, confidence: "answered" });
+    service.socket.send("signal", signal("a", "conversation:c1:messages", { version: 1 }));
+    await soon(() => expect(spoken()).toContain("Until six."));
+
+    const review = { kind: "checked" as const, by: "Ana", at: "" };
+    service.messages = service.messages.map((each) => ({ ...each, review, rev: 2 }));
+    service.socket.send("signal", signal("b", "conversation:c1:messages", { version: 2 }));
+    await soon(() => expect(root().querySelector(".rating")?.textContent).toBe("Checked by Ana"));
+    service.add({ text: "Anything else?", author: by.staff, rev: 3 });
+    service.socket.send("signal", signal("c", "conversation:c1:messages", { version: 3 }));
+
+    await soon(() => expect(spoken()).toContain("Ana said: Anything else?"));
+    expect(spoken()).not.toContain("Until six.");
+  });
+});
+
+describe("a rating", () => {
+  test("goes from the press to the service; thanks for a reason are read out", async () => {
+    await returning();
+    app.open();
+    service.add({ text: "Hours?" });
+    service.add({ text: "Until six.", author: by.assistant, confidence: "answered" });
+    service.socket.send("signal", signal("a", "conversation:c1:messages", { version: 2 }));
+    const named = (name: string): HTMLButtonElement =>
+      root().querySelector(`[aria-label="${name}"]`) as HTMLButtonElement;
+    await soon(() => expect(named("Not helpful")).not.toBeNull());
+
+    named("Not helpful").click();
+    await soon(() => expect(root().querySelector(".presets button")).not.toBeNull());
+    root().querySelector<HTMLButtonElement>(".presets button")?.click();
+    root().querySelector<HTMLButtonElement>(".why [type=submit]")?.click();
+
+    await soon(() => expect(spoken()).toContain("Thank you."));
+    await soon(() =>
+      expect(service.messages[1]?.feedback).toEqual({ value: -1, reason: "Not correct" }),
+    );
+    expect(root().activeElement).toBe(named("Not helpful"));
+    expect(named("Not helpful").getAttribute("aria-pressed")).toBe("true");
+  });
+});
+
 describe("handing over", () => {
   test("is told to the page", async () => {
     await returning();

@@ -37,6 +37,10 @@ export function message(seq: number, more: Partial<Message> = {}): Message {
     sources: [],
     confidence: null,
     page_url: null,
+    feedback: null,
+    review: null,
+    suggestions: [],
+    corrects: null,
     ...more,
   };
 }

@@ -275,6 +275,342 @@ describe("sending", () => {
   });
 });
 
+describe("a server that is busy", () => {
+  const busy = (retry_after_s: number) => () => ({
+    error: { code: "too_many_requests", message: "Too many.", retry: "backoff", retry_after_s },
+  });
+
+  test("a message waits in the outbox, says for how long, and goes out by itself", async () => {
+    const chat = client();
+    await online(chat);
+    service.socket.answers["send"] = busy(40);
+    chat.send("hello");
+    await settle();
+    expect(chat.state.outbox).toMatchObject([{ status: "sending", wait_s: 40 }]);
+
+    await clock.advance(38_000);
+    expect(chat.state.outbox).toMatchObject([{ status: "sending", wait_s: 2 }]);
+    expect(service.socket.callsOf("send")).toHaveLength(1);
+    service.socket.answers["send"] = ({ client_id, text }) =>
+      service.say(`${client_id}`, `${text}`);
+    await clock.advance(2_000);
+
+    expect(chat.state.outbox).toEqual([]);
+    expect(service.messages).toMatchObject([{ text: "hello" }]);
+  });
+
+  test("over HTTP too, and what was written meanwhile follows in order", async () => {
+    const chat = client();
+    service.conversations = [conversation()];
+    await chat.start();
+    await settle();
+    service.busy = 1;
+    chat.send("one");
+    chat.send("two");
+    await settle();
+    expect(chat.state.outbox).toMatchObject([{ wait_s: 7 }, { wait_s: 0 }]);
+
+    await clock.advance(8_000);
+
+    expect(service.messages.map(({ text }) => text)).toEqual(["one", "two"]);
+  });
+
+  test("a wait of more than five minutes is the visitor's to decide on", async () => {
+    const chat = client();
+    await online(chat);
+    service.socket.answers["send"] = busy(3_600);
+
+    chat.send("hello");
+    await settle();
+
+    expect(chat.state.outbox).toMatchObject([
+      { status: "failed", problem: "Too many.", wait_s: 0 },
+    ]);
+  });
+
+  test("the chat starts by itself when the server has time", async () => {
+    const chat = client();
+    service.busy = 1;
+    void chat.start();
+    await clock.advance(3_000);
+    expect(chat.state.problem).toMatchObject({ code: "too_many_requests", retry_after_s: 4 });
+
+    await clock.advance(5_000);
+
+    expect(chat.state).toMatchObject({ problem: null, visitor_id: "v1" });
+  });
+
+  test("a person is called when it has time", async () => {
+    const chat = client();
+    service.conversations = [conversation()];
+    await online(chat);
+    service.busy = 1;
+
+    const called = chat.askPerson();
+    await clock.advance(8_000);
+
+    expect(await called).toBe(true);
+    expect(chat.state.conversation?.state).toBe("waiting");
+  });
+
+  test("nothing is sent any more after the end", async () => {
+    const chat = client();
+    await online(chat);
+    service.socket.answers["send"] = busy(5);
+    chat.send("hello");
+    await settle();
+
+    chat.end();
+    await clock.advance(60_000);
+
+    expect(service.socket.callsOf("send")).toHaveLength(1);
+    expect(service.paths("POST").filter((path) => path.endsWith("/messages"))).toEqual([]);
+  });
+});
+
+describe("a rating", () => {
+  const answer = async (): Promise<ChatClient> => {
+    service.conversations = [conversation()];
+    service.add({ text: "Why?" });
+    service.add({ author: by.assistant, confidence: "answered" });
+    const chat = client();
+    await online(chat);
+    return chat;
+  };
+  const rated = (chat: ChatClient): unknown => chat.state.messages[1]?.feedback;
+  const rate = (chat: ChatClient, value: 1 | -1 | 0, reason: string | null = null): void => {
+    const [, message] = chat.state.messages;
+    if (message) chat.rate(message, value === 0 ? null : { value, reason });
+  };
+  const sent = (): unknown[] =>
+    service.requests.filter(({ path }) => path.endsWith("/feedback")).map(({ body }) => body);
+
+  test("is shown at once and stored", async () => {
+    const chat = await answer();
+
+    rate(chat, 1);
+    expect(rated(chat)).toEqual({ value: 1, reason: null });
+    await settle();
+    rate(chat, -1, "Not correct");
+    await settle();
+    rate(chat, 0);
+    await settle();
+
+    expect(sent()).toEqual([{ value: 1 }, { value: -1, reason: "Not correct" }, { value: 0 }]);
+    expect(rated(chat)).toBeNull();
+    expect(service.messages[1]?.feedback).toBeNull();
+  });
+
+  test("is sent again when the network is back, the last word last", async () => {
+    const chat = await answer();
+    service.down = true;
+    rate(chat, 1);
+    await clock.advance(5_000);
+    rate(chat, -1, "Not complete");
+    await clock.advance(5_000);
+    service.down = false;
+
+    await clock.advance(5_000);
+
+    expect(rated(chat)).toEqual({ value: -1, reason: "Not complete" });
+    expect(service.messages[1]?.feedback).toEqual({ value: -1, reason: "Not complete" });
+  });
+
+  test("that cannot be stored is taken back and said to be", async () => {
+    const chat = await answer();
+    service.down = true;
+
+    rate(chat, 1);
+    await clock.advance(40_000);
+
+    expect(rated(chat)).toBeNull();
+    expect(chat.state.unrated).toBe("m2");
+  });
+
+  test("of a conversation that was left meanwhile does not bring it back", async () => {
+    const chat = await answer();
+    rate(chat, 1);
+
+    chat.startOver();
+    await settle();
+
+    expect(sent()).toHaveLength(1);
+    expect(chat.state.conversation).toBeNull();
+  });
+
+  test("does not hide that an answer is awaited", async () => {
+    const chat = await answer();
+    chat.send("And now?");
+    await settle();
+    expect(isThinking(chat.state)).toBe(true);
+
+    rate(chat, 1);
+    await settle();
+
+    expect(isThinking(chat.state)).toBe(true);
+  });
+});
+
+describe("an answer that broke off", () => {
+  const broken = async (): Promise<ChatClient> => {
+    service.conversations = [conversation()];
+    service.add({ text: "Why?" });
+    service.add({ author: by.assistant, text: "Because", status: "interrupted" });
+    const chat = client();
+    await online(chat);
+    return chat;
+  };
+
+  test("is written again under its own id, in its place", async () => {
+    const chat = await broken();
+    service.socket.answers["retry"] = () => ({});
+
+    void chat.again("m2");
+    await settle();
+    expect(service.socket.callsOf("retry")).toEqual([{ mid: "m2" }]);
+    expect(isThinking(chat.state)).toBe(true);
+
+    service.socket.send("answer.start", { conversation_id: "c1", mid: "m2", attempt: 2 });
+    service.socket.send("answer.delta", { mid: "m2", attempt: 2, seq: 1, text: "So" });
+    expect(chat.state).toMatchObject({ answer: { mid: "m2", text: "So" }, expecting: null });
+    expect(chat.state.messages[1]?.text).toBe("Because");
+
+    service.messages[1] = {
+      ...(service.messages[1] as (typeof service.messages)[0]),
+      text: "So it is.",
+      status: "complete",
+      rev: 3,
+    };
+    const end = { mid: "m2", attempt: 2, seq: 2, status: "complete", version: 2 };
+    service.socket.send("answer.end", end);
+    await settle();
+    expect(chat.state.answer).toBeNull();
+    expect(chat.state.messages.map(({ text }) => text)).toEqual(["Why?", "So it is."]);
+  });
+
+  test("waits for a busy server with dots, and is asked for by itself", async () => {
+    const chat = await broken();
+    service.socket.answers["retry"] = () => ({
+      error: { code: "too_many_requests", message: "", retry: "backoff", retry_after_s: 50 },
+    });
+    void chat.again("m2");
+    await clock.advance(45_000);
+    expect(isThinking(chat.state)).toBe(true);
+
+    service.socket.answers["retry"] = () => ({});
+    await clock.advance(6_000);
+    expect(service.socket.callsOf("retry")).toHaveLength(2);
+
+    await clock.advance(31_000);
+    expect(isThinking(chat.state)).toBe(false);
+  });
+
+  test("is asked for over HTTP without a socket", async () => {
+    service.conversations = [conversation()];
+    service.add({ id: "m2", author: by.assistant, status: "failed" });
+    const chat = client();
+    await chat.start();
+
+    await chat.again("m2");
+
+    expect(service.paths("POST").at(-1)).toBe("/visitor/messages/m2/retry");
+  });
+
+  test("and may not be tried again leaves no dots behind", async () => {
+    const chat = await broken();
+    service.socket.answers["retry"] = () => ({
+      error: { code: "conflict", message: "Not the last one.", retry: "refetch" },
+    });
+
+    await chat.again("m2");
+
+    expect(isThinking(chat.state)).toBe(false);
+  });
+});
+
+describe("whether somebody is there", () => {
+  test("is asked again when the page is seen after a while, not before", async () => {
+    const chat = client();
+    await online(chat);
+    service.staff_online = false;
+    service.requests = [];
+
+    await clock.advance(30_000);
+    chat.wake();
+    await settle();
+    expect(service.paths("POST")).toEqual([]);
+
+    await clock.advance(31_000);
+    chat.wake();
+    chat.wake();
+    await settle();
+    expect(service.paths("POST")).toEqual(["/sites/pk/session"]);
+    expect(chat.state.site?.availability.staff_online).toBe(false);
+  });
+
+  test("is asked again when a person is called, and when the connection is back", async () => {
+    service.conversations = [conversation()];
+    const chat = client();
+    await online(chat);
+    service.staff_online = false;
+    await clock.advance(61_000);
+    await chat.askPerson();
+    expect(chat.state.site?.availability.staff_online).toBe(false);
+    expect(service.requests.at(-2)).toMatchObject({ token: "t2" });
+
+    service.staff_online = true;
+    service.socket.lose();
+    await clock.advance(61_000);
+    service.socket.open();
+    await settle();
+    expect(chat.state.site?.availability.staff_online).toBe(true);
+  });
+
+  test("what another tab has learnt is taken over", async () => {
+    const first = client();
+    await online(first);
+    service.staff_online = false;
+    await clock.advance(61_000);
+    const second = client();
+    await second.start();
+    second.wake();
+    await settle();
+
+    first.adopt();
+
+    expect(first.state.site?.availability.staff_online).toBe(false);
+  });
+});
+
+describe("a lost connection", () => {
+  test("is told after two seconds, not before, and no more when it is back", async () => {
+    const chat = client();
+    await online(chat);
+    service.socket.lose();
+    await clock.advance(1_900);
+    expect(chat.state.away).toBe(false);
+
+    await clock.advance(200);
+    expect(chat.state.away).toBe(true);
+
+    service.socket.open();
+    await clock.advance(0);
+    expect(chat.state.away).toBe(false);
+  });
+
+  test("that is back in time is nobody's concern", async () => {
+    const chat = client();
+    await online(chat);
+    service.socket.lose();
+    await clock.advance(1_500);
+    service.socket.open();
+
+    await clock.advance(10_000);
+
+    expect(chat.state.away).toBe(false);
+  });
+});
+
 describe("following", () => {
   test("a signal makes it read what is new; one about something known does not", async () => {
     service.conversations = [conversation()];

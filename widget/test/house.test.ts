@@ -49,7 +49,7 @@ describe("the source", () => {
     const using = (word: string): string[] =>
       sources.filter(({ text }) => text.includes(word)).map(({ name }) => name);
 
-    expect(using("await fetch(").concat(using("deadline(fetch("))).toEqual(["app/api.ts"]);
+    expect(using("await fetch(")).toEqual(["app/api.ts"]);
     expect(using('from "socket.io-client"')).toEqual(["realtime/socket.ts"]);
   });
 
@@ -82,7 +82,7 @@ describe("the build", () => {
   test("is the same each time", () => {
     const [one, other] = built.map(filesIn);
 
-    expect(one).toHaveLength(4);
+    expect(one).toHaveLength(5);
     expect(other).toEqual(one);
   });
 
@@ -96,13 +96,14 @@ describe("the build", () => {
 
     expect(text("loader")).toContain(`/w/${manifest["app"]}`);
     expect(text("app")).toContain(manifest["socket"]?.replace("assets/", "./"));
+    expect(text("app")).toContain(manifest["reason"]?.replace("assets/", "./"));
     expect(text("app")).not.toContain("socket.io");
   });
 
   test("is as small as promised", () => {
     const sizes = execFileSync("node", ["scripts/size.mjs", built[0] ?? ""], { encoding: "utf8" });
 
-    expect(sizes).toMatch(/^loader: .*\napp: .*\nsocket: .*$/m);
+    expect(sizes).toMatch(/^loader: .*\napp: .*\nsocket: .*\nreason: .*$/m);
   });
 
   test("carries its styles inside, without an address", () => {

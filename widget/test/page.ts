@@ -41,5 +41,5 @@ export function breathe(ms = 5): Promise<void> {
 
 /** Waits, not longer than it takes, until `check` no longer throws. */
 export function soon(check: () => void): Promise<void> {
-  return vi.waitFor(check, { timeout: 5_000, interval: 5 });
+  return vi.waitFor(check, { timeout: 15_000, interval: 5 });
 }

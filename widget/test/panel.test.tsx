@@ -1,10 +1,11 @@
 import { createRef, render } from "preact";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { type Chat, fresh } from "../src/app/state";
+import { type Chat, fresh, type Outgoing } from "../src/app/state";
 import { noteText, stringsFor } from "../src/app/strings";
 import { Panel, type PanelProps } from "../src/app/view/panel";
 import type { ConversationState, Message, Source } from "../src/wire";
 import { by, conversation, message, site } from "./build";
+import { settle } from "./clock";
 import { breathe, setUpPage, soon } from "./page";
 
 const strings = stringsFor("en");
@@ -32,6 +33,8 @@ beforeEach(() => {
     ask: verb(),
     askPerson: verb(),
     retry: verb(),
+    again: verb(),
+    rate: verb(),
     stop: verb(),
     startOver: verb(),
     typing: verb(),
@@ -200,15 +203,214 @@ describe("an answer", () => {
   test("that broke off can be asked again", () => {
     show(talk("bot", [message(1, { text: "Why?" }), answered({ status: "interrupted" })]));
 
-    buttons("Ask again")[0]?.click();
+    buttons("Try again")[0]?.click();
 
-    expect(actions.ask).toHaveBeenCalledWith("Why?");
+    expect(actions.again).toHaveBeenCalledWith("m2");
   });
 
   test("that was stopped says so", () => {
     show(talk("bot", [message(1), answered({ status: "stopped" })]));
 
-    expect(root.querySelector(".mark")?.textContent).toBe("Stopped");
+    expect(root.querySelector(".mark")?.textContent).toBe("Stopped Try again");
+  });
+});
+
+describe("a rating", () => {
+  const thumbs = (): (string | null)[] =>
+    [...root.querySelectorAll(".rating button")].map((each) => each.getAttribute("aria-pressed"));
+
+  test("is asked for under an answer, not under a courtesy or one that is still written", () => {
+    show(talk("bot", [message(1), answered({ confidence: null })]));
+    expect(root.querySelector(".rating")).toBeNull();
+
+    const answer = { mid: "m2", attempt: 1, seq: 3, text: "Until", early: [], ended: null };
+    show({ ...talk("bot", [message(1)]), answer });
+    expect(root.querySelector(".rating")).toBeNull();
+
+    show(talk("bot", [message(1), answered()]));
+    expect(root.querySelector(".rating")?.getAttribute("aria-label")).toBe("Was this helpful?");
+    expect(thumbs()).toEqual(["false", "false"]);
+  });
+
+  test("is given with one press and taken back with a second", () => {
+    show(talk("bot", [message(1), answered()]));
+    buttons("Helpful")[0]?.click();
+    expect(actions.rate).toHaveBeenLastCalledWith(expect.objectContaining({ id: "m2" }), {
+      value: 1,
+      reason: null,
+    });
+
+    show(talk("bot", [message(1), answered({ feedback: { value: 1, reason: null } })]));
+    expect(thumbs()).toEqual(["true", "false"]);
+    buttons("Helpful")[0]?.click();
+    expect(actions.rate).toHaveBeenLastCalledWith(expect.objectContaining({ id: "m2" }), null);
+  });
+
+  test("that could not be stored is said to be", () => {
+    show({ ...talk("bot", [message(1), answered()]), unrated: "m2" });
+
+    expect(root.querySelector(".rating [role=status]")?.textContent).toBe("Not sent.");
+  });
+
+  test("that is bad is asked the reason, which is told with it", async () => {
+    const bad = answered({ feedback: { value: -1, reason: null } });
+    show(talk("bot", [message(1), answered()]));
+    buttons("Not helpful")[0]?.click();
+    show(talk("bot", [message(1), bad]));
+    await soon(() => expect(buttons("Not complete")).toHaveLength(1));
+
+    buttons("Not complete")[0]?.click();
+    const words = root.querySelector<HTMLTextAreaElement>(".why textarea");
+    if (words) words.value = " The price is missing. ";
+    root.querySelector<HTMLButtonElement>(".why [type=submit]")?.click();
+
+    const reason = "Not complete: The price is missing.";
+    expect(actions.rate).toHaveBeenLastCalledWith(expect.objectContaining({ id: "m2" }), {
+      value: -1,
+      reason,
+    });
+    expect(root.querySelector(".why")).toBeNull();
+    expect(document.activeElement).toBe(buttons("Not helpful")[0]);
+    await soon(() => expect(root.querySelector(".rating")?.textContent).toBe("Thank you."));
+  });
+
+  test("Escape leaves the question for the reason, and the panel open", async () => {
+    show(talk("bot", [message(1), answered()]));
+    buttons("Not helpful")[0]?.click();
+    show(talk("bot", [message(1), answered({ feedback: { value: -1, reason: null } })]));
+    await soon(() => expect(root.querySelector(".why textarea")).not.toBeNull());
+
+    press(root.querySelector(".why textarea"), "Escape");
+
+    expect(root.querySelector(".why")).toBeNull();
+    expect(actions.close).not.toHaveBeenCalled();
+    expect(actions.rate).toHaveBeenCalledTimes(1);
+  });
+
+  test("that is asked for again comes at once, though nothing was drawn yet", async () => {
+    await import("../src/app/reason");
+    show(talk("bot", [message(1), answered()]));
+
+    buttons("Not helpful")[0]?.click();
+    await settle();
+
+    expect(root.querySelectorAll(".why")).toHaveLength(1);
+  });
+
+  test("that was taken back before the question came is not asked about", async () => {
+    await import("../src/app/reason");
+    show(talk("bot", [message(1), answered()]));
+
+    buttons("Not helpful")[0]?.click();
+    buttons("Helpful")[0]?.click();
+    await settle();
+
+    expect(root.querySelector(".why")).toBeNull();
+  });
+});
+
+describe("questions to ask next", () => {
+  const next = answered({ suggestions: ["And on Sundays?", "Where is it?"] });
+  const shown = (): string[] =>
+    [...root.querySelectorAll(".starters button")].map((each) => each.textContent ?? "");
+
+  test("stand under the last answer, and are asked with one press", () => {
+    show(talk("bot", [message(1), next]));
+
+    expect(shown()).toEqual(["And on Sundays?", "Where is it?"]);
+    root.querySelectorAll<HTMLButtonElement>(".starters button")[1]?.click();
+    expect(actions.ask).toHaveBeenCalledWith("Where is it?");
+    expect(document.activeElement).toBe(root.querySelector("[role=log]"));
+  });
+
+  test("are gone when something else was said, or a person answers", () => {
+    show(talk("bot", [message(1), next, message(3)]));
+    expect(shown()).toEqual([]);
+
+    const sending = { client_id: "k", text: "x", status: "sending", problem: null, wait_s: 0 };
+    show({ ...talk("bot", [message(1), next]), outbox: [sending as Outgoing] });
+    expect(shown()).toEqual([]);
+
+    show(talk("staff", [message(1), next]));
+    expect(shown()).toEqual([]);
+  });
+});
+
+describe("a colleague who looked at an answer", () => {
+  test("is named when it was found right", () => {
+    const review = { kind: "checked" as const, by: "Ana", at: "" };
+    show(talk("bot", [message(1), answered({ review })]));
+
+    expect(root.querySelector(".rating")?.textContent).toBe("Checked by Ana");
+  });
+
+  test("changes the text in place", () => {
+    show(talk("bot", [message(1), answered()]));
+    const article = root.querySelector("article.assistant");
+    const review = { kind: "corrected" as const, by: "Ana", at: "" };
+
+    show(talk("bot", [message(1), answered({ text: "Until **eight**.", review, rev: 3 })]));
+
+    expect(root.querySelector("article.assistant")).toBe(article);
+    expect(root.querySelector(".text strong")?.textContent).toBe("eight");
+    expect(root.querySelector(".rating")?.textContent).toBe("Corrected by Ana");
+  });
+
+  test("tells of it with a notice that leads to the earlier answer, however far back", async () => {
+    const talked = Array.from({ length: 80 }, (_, n) => message(n + 3));
+    const corrects = { author: by.system, text: "It is eight, not six.", corrects: "m2" };
+    show(talk("bot", [message(1), answered(), ...talked, message(83, corrects)]));
+    expect(root.querySelector("[data-id=m2]")).toBeNull();
+    expect(root.querySelector("[data-id=m83]")?.textContent).toContain("It is eight, not six.");
+
+    buttons("Show the earlier answer")[0]?.click();
+
+    await soon(() => expect(document.activeElement).toBe(root.querySelector("[data-id=m2]")));
+  });
+
+  test("a notice of an answer that is not here has nowhere to lead", () => {
+    show(talk("bot", [message(5, { author: by.staff, corrects: "m2", text: "It is eight." })]));
+
+    expect(root.querySelector("[data-id=m5]")?.textContent).toContain("It is eight.");
+    expect(buttons("Show the earlier answer")).toEqual([]);
+  });
+});
+
+describe("another attempt", () => {
+  const brokenOff = [message(1), answered({ status: "interrupted", text: "Until", sources: [] })];
+
+  test.each(["failed", "interrupted", "stopped"] as const)(
+    "can be had of one that %s",
+    (status) => {
+      show(talk("bot", [message(1), answered({ status })]));
+      expect(buttons("Try again")).toHaveLength(1);
+
+      show(talk("bot", [message(1), answered({ status }), message(3)]));
+      expect(buttons("Try again")).toEqual([]);
+
+      show(talk("staff", [message(1), answered({ status })]));
+      expect(buttons("Try again")).toEqual([]);
+    },
+  );
+
+  test("is asked for once", () => {
+    show({ ...talk("bot", brokenOff), expecting: "m2" });
+
+    expect(buttons("Try again")).toEqual([]);
+    expect(root.querySelector(".dots")).not.toBeNull();
+  });
+
+  test("takes the place of what broke off, word by word", async () => {
+    show(talk("bot", brokenOff));
+    const article = root.querySelector("article.assistant");
+
+    const answer = { mid: "m2", attempt: 2, seq: 1, text: "We close", early: [], ended: null };
+    show({ ...talk("bot", brokenOff), answer });
+
+    await soon(() => expect(root.querySelector(".text:not(.plain)")?.textContent).toBe("We close"));
+    expect(root.querySelectorAll("article.assistant")).toHaveLength(1);
+    expect(root.querySelector("article.assistant")).toBe(article);
+    expect(root.querySelector(".mark")).toBeNull();
   });
 });
 
@@ -279,13 +481,23 @@ describe("the composer", () => {
 
   test("what was not sent can be tried again", () => {
     show({
-      outbox: [{ client_id: "k1", text: "hi", at: 0, status: "failed", problem: "Too fast." }],
+      outbox: [{ client_id: "k1", text: "hi", status: "failed", problem: "Too slow.", wait_s: 0 }],
     });
-    expect(root.querySelector("[role=alert]")?.textContent).toContain("Not sent. Too fast.");
+    expect(root.querySelector("[role=alert]")?.textContent).toContain("Not sent. Too slow.");
 
     buttons("Try again")[0]?.click();
 
     expect(actions.retry).toHaveBeenCalledWith("k1");
+  });
+
+  test("what waits for a busy server says for how long", () => {
+    const waiting = { client_id: "k1", text: "hi", problem: null, wait_s: 7 };
+    show({ outbox: [{ ...waiting, status: "sending" }] });
+
+    expect(root.querySelector(".visitor .mark")?.textContent).toBe(
+      "One moment, trying again in 7 s",
+    );
+    expect(root.querySelector("[role=alert]")).toBeNull();
   });
 
   test("a conversation that ended can be left for a new one", () => {
@@ -320,6 +532,14 @@ describe("trouble", () => {
     expect(actions.start).toHaveBeenCalled();
   });
 
+  test("a chat that waits for a busy server says for how long, and needs no button", () => {
+    const problem = { code: "too_many_requests", message: "", retry: "backoff" as const };
+    show({ site: null, problem: { ...problem, retry_after_s: 4 } });
+
+    expect(root.querySelector(".trouble")?.textContent).toBe("One moment, trying again in 4 s");
+    expect(buttons("Try again")).toEqual([]);
+  });
+
   test("a page whose policy forbids us is told so", () => {
     show(
       { site: null, problem: { code: "unreachable", message: "", retry: "backoff" } },
@@ -329,15 +549,15 @@ describe("trouble", () => {
     expect(root.querySelector("[role=alert]")?.textContent).toBe(strings.blocked);
   });
 
-  test("a lost connection is told after two seconds, not before", async () => {
-    vi.useFakeTimers();
+  test("a connection that stays lost is told, and that messages come all the same", () => {
     show({ connection: "disconnected" });
-    await vi.advanceTimersByTimeAsync(1_900);
     expect(root.querySelector(".bar p")).toBeNull();
 
-    await vi.advanceTimersByTimeAsync(300);
+    show({ connection: "disconnected", away: true });
     expect(root.querySelector(".bar p")?.textContent).toBe(strings.lost);
-    vi.useRealTimers();
+
+    show({ connection: "disconnected", away: true, reachable: true });
+    expect(root.querySelector(".bar p")?.textContent).toBe(strings.polling);
   });
 });
 

@@ -11,6 +11,10 @@ export class FakeService {
   visitor = "v1";
   tokens = new Set<string>();
   down = false;
+  /** How many calls more are refused because the server is busy, and for how long it says so. */
+  busy = 0;
+  busy_s = 7;
+  staff_online = true;
   /** A field that is not known here. */
   refuses = "";
   #issued = 0;
@@ -29,6 +33,10 @@ export class FakeService {
     const body: unknown = init.body ? JSON.parse(`${init.body}`) : null;
     this.requests.push({ method, path, token, body });
     if (this.down) throw new TypeError("Failed to fetch");
+    if (this.busy > 0) {
+      this.busy--;
+      return busyFor(this.busy_s);
+    }
     if (this.refuses && `${init.body}`.includes(this.refuses)) {
       return refusal(400, "invalid_request", "never");
     }
@@ -62,9 +70,20 @@ export class FakeService {
       token,
       expires_at,
       visitor: { id: this.visitor },
-      site,
+      site: { ...site, availability: { staff_online: this.staff_online } },
       conversations: this.conversations,
     };
+  }
+
+  #rate({ value, reason = null }: Rated): Message {
+    const at = this.messages.findIndex(({ id }) => id === "m2");
+    const rated: Message = {
+      ...(this.messages[at] as Message),
+      feedback: value === 0 ? null : { value, reason },
+      rev: this.messages.length + 1,
+    };
+    this.messages[at] = rated;
+    return rated;
   }
 
   #visitor(call: string, body: Record<string, string>): Response {
@@ -94,10 +113,22 @@ export class FakeService {
         ];
         this.add({ author: by.system, text: "The visitor asked for a person." });
         return reply(201, this.conversations[0]);
+      case "POST /visitor/messages/m2/retry":
+        return reply(202, {});
+      case "POST /visitor/messages/m2/feedback":
+        return reply(200, this.#rate(body as unknown as Rated));
       default:
         return refusal(404, "not_found", "never");
     }
   }
+}
+
+type Rated = { value: 1 | -1 | 0; reason?: string | null };
+
+function busyFor(retry_after_s: number): Response {
+  const message = "Too many requests.";
+  const error = { code: "too_many_requests", message, retry: "backoff", retry_after_s };
+  return reply(429, { error });
 }
 
 function reply(status: number, body: unknown): Response {

@@ -17,7 +17,6 @@ const queued = (client_id: string, text = "hi"): ChatEvent => ({
   type: "queued",
   client_id,
   text,
-  at: 0,
 });
 const start: ChatEvent = frame("answer.start", { conversation_id: "c1", mid: "m2", attempt: 1 });
 const delta = (seq: number, text: string): ChatEvent =>
@@ -211,6 +210,75 @@ describe("a running answer", () => {
     const stored = after(...asked, read(transcript([message(2, { author: by.assistant })])));
 
     expect(reduce(stored, delta(3, "late"))).toBe(stored);
+  });
+});
+
+describe("another attempt at an answer that broke off", () => {
+  const question = message(1);
+  const broken = message(2, { author: by.assistant, text: "Hel", status: "interrupted" });
+  const whole = { ...broken, text: "Hello there", status: "complete" as const, rev: 3 };
+  const stored = after(session, enter, read(transcript([question, broken])));
+  const begun = (attempt: number): ChatEvent =>
+    frame("answer.start", { conversation_id: "c1", mid: "m2", attempt });
+  const word = (attempt: number, seq: number, text: string): ChatEvent =>
+    frame("answer.delta", { mid: "m2", attempt, seq, text });
+  const then = (...events: ChatEvent[]): Chat => events.reduce(reduce, stored);
+
+  test("runs beside the stored text until its own is stored", () => {
+    const running = then({ type: "again", mid: "m2" }, begun(2), word(2, 1, "Hello"));
+    expect(running.answer).toMatchObject({ mid: "m2", attempt: 2, text: "Hello" });
+    expect(running.messages).toEqual([question, broken]);
+
+    const ended = reduce(running, read(transcript([whole]), "m2"));
+    expect(ended.answer).toBeNull();
+    expect(ended.messages).toEqual([question, whole]);
+  });
+
+  test("shows dots from the press to the first word", () => {
+    const asked = then({ type: "again", mid: "m2" });
+    expect(isThinking(asked)).toBe(true);
+    expect(isThinking(reduce(asked, begun(2)))).toBe(true);
+    expect(isThinking([begun(2), word(2, 1, "H")].reduce(reduce, asked))).toBe(false);
+    expect(isThinking(reduce(asked, { type: "patience", client_id: "m2" }))).toBe(false);
+    expect(isThinking(reduce(asked, read(transcript([whole]))))).toBe(false);
+  });
+
+  test("is not mistaken for what is left of an earlier one", () => {
+    expect(then(begun(1), word(1, 1, "Hel")).answer).toBeNull();
+
+    const again = then(
+      begun(2),
+      word(2, 1, "Hel"),
+      read(transcript([{ ...broken, rev: 3 }]), "m2"),
+    );
+    expect([word(2, 2, "lo")].reduce(reduce, again).answer).toBeNull();
+    expect([begun(3), word(3, 1, "Hi")].reduce(reduce, again).answer).toMatchObject({
+      attempt: 3,
+      text: "Hi",
+    });
+  });
+
+  test("never replaces an answer that is whole", () => {
+    const over = then(read(transcript([whole])));
+
+    expect([begun(2), word(2, 1, "Hi")].reduce(reduce, over).answer).toBeNull();
+    const late = transcript([], { answer: { mid: "m2", attempt: 2, seq: 1, text: "Hi" } });
+    expect(reduce(over, read(late)).answer).toBeNull();
+  });
+
+  test("is found running by who opens the chat meanwhile", () => {
+    const answer = { mid: "m2", attempt: 2, seq: 3, text: "Hello" };
+    const opened = after(session, enter, read(transcript([question, broken], { answer })));
+    expect(opened.answer).toMatchObject(answer);
+
+    expect(reduce(opened, word(2, 4, " there")).answer?.text).toBe("Hello there");
+  });
+
+  test("that was withdrawn leaves what broke off", () => {
+    const gone = then(begun(2), word(2, 1, "He"), read(transcript([], { state: "staff" }), "m2"));
+
+    expect(gone.answer).toBeNull();
+    expect(gone.messages).toEqual([question, broken]);
   });
 });
 

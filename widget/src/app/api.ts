@@ -1,5 +1,12 @@
 /** The only module that speaks HTTP: the session and the visitor's calls. */
-import type { ApiError, Message, SessionReply, Transcript, VisitorConversation } from "../wire";
+import type {
+  ApiError,
+  Feedback,
+  Message,
+  SessionReply,
+  Transcript,
+  VisitorConversation,
+} from "../wire";
 import type { Keeper, Kept } from "./storage";
 
 /** A call that did not succeed; `status` is 0 when no answer came. */
@@ -92,6 +99,17 @@ export class Api {
     await this.#call("POST", `/conversations/${id}/stop`);
   }
 
+  /** Has an answer that broke off written again. */
+  async again(mid: string): Promise<void> {
+    await this.#call("POST", `/messages/${mid}/retry`);
+  }
+
+  rate(mid: string, feedback: Feedback | null): Promise<Message> {
+    const { value, reason } = feedback ?? { value: 0, reason: null };
+    const body = reason ? { value, reason } : { value };
+    return this.#call("POST", `/messages/${mid}/feedback`, body);
+  }
+
   async #call<Reply>(method: string, path: string, body?: unknown): Promise<Reply> {
     const { token } = await this.session();
     try {
@@ -148,10 +166,17 @@ export class Api {
     const headers: Record<string, string> = {};
     if (token) headers["authorization"] = `Bearer ${token}`;
     if (body !== undefined) headers["content-type"] = "application/json";
-    const init: RequestInit = { method, headers, credentials: "omit", cache: "no-store" };
+    const signal = AbortSignal.timeout?.(CALL_MS_MAX) ?? null; // browsers of before 2022 wait longer
+    const init: RequestInit = { method, headers, signal, credentials: "omit", cache: "no-store" };
     if (body !== undefined) init.body = JSON.stringify(body);
-    const reply = await deadline(fetch(`${this.options.origin}/api/v1${path}`, init));
-    const text = await deadline(reply.text());
+    let reply: Response;
+    let text: string;
+    try {
+      reply = await fetch(`${this.options.origin}/api/v1${path}`, init);
+      text = await reply.text();
+    } catch {
+      throw new Refused(0, { code: "unreachable", message: "", retry: "backoff" });
+    }
     if (!reply.ok) throw new Refused(reply.status, errorIn(text));
     if (token) this.#proven = token;
     return (text ? JSON.parse(text) : null) as Reply;
@@ -162,24 +187,6 @@ export class Api {
 function exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
   const locks = (globalThis.navigator as Navigator | undefined)?.locks;
   return locks ? (locks.request(name, work) as Promise<T>) : work();
-}
-
-async function deadline<T>(work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(unreachable()), CALL_MS_MAX);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } catch (error) {
-    throw error instanceof Refused ? error : unreachable();
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function unreachable(): Refused {
-  return new Refused(0, { code: "unreachable", message: "", retry: "backoff" });
 }
 
 function errorIn(text: string): ApiError {

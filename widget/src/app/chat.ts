@@ -3,10 +3,12 @@ import { Realtime, type Status } from "../realtime/client";
 import type { Clock } from "../realtime/clock";
 import { followAnswers } from "../realtime/follow";
 import type { Transport } from "../realtime/transport";
-import type { Message, VisitorConversation } from "../wire";
+import type { Feedback, Message, VisitorConversation } from "../wire";
 import { type Api, ignoreRefusal, Refused } from "./api";
 import { newId } from "./ids";
-import { Outbox } from "./outbox";
+import { bySocketOr, GIVE_UP_MS, Outbox } from "./outbox";
+import { Patience, problemIn } from "./patience";
+import { type Rated, Ratings } from "./ratings";
 import { Reader } from "./reader";
 import { type Chat, type ChatEvent, fresh, lastSeq, reduce } from "./state";
 import type { Keeper, Kept } from "./storage";
@@ -22,7 +24,9 @@ export type ChatOptions = {
   changed: (now: Chat, before: Chat) => void;
 };
 
-const PATIENCE_MS = 30_000; // then the dots go, whatever the server does
+const DOTS_MS_MAX = 30_000; // then the dots go, whatever the server does
+const AWAY_AFTER_MS = 2_000; // shorter gaps are nobody's concern
+const SITE_MS_MAX = 60_000; // then whether somebody is online is asked again when it matters
 
 export class ChatClient {
   state: Chat = fresh;
@@ -30,11 +34,14 @@ export class ChatClient {
   readonly #reader: Reader;
   readonly #outbox: Outbox;
   readonly #typing: TypingSigns;
+  readonly #patience: Patience;
+  readonly #ratings: Ratings;
   #leaves: (() => void)[] = [];
   #leaveVisitor: (() => void) | null = null;
   #leaveConversation: (() => void) | null = null;
   #starting: Promise<void> | null = null;
   #token: string | null = null;
+  #cancelAway: (() => void) | null = null;
 
   constructor(private readonly options: ChatOptions) {
     const { api, keeper, clock, connect, page, isHidden } = options;
@@ -47,8 +54,11 @@ export class ChatClient {
     });
     const stored = (message: Message): void => this.#stored(message);
     const look = (): Promise<void> => this.#findConversation();
+    const patience = new Patience(clock);
     this.#realtime = realtime;
-    this.#outbox = new Outbox({ clock, api, realtime, page, state, dispatch, stored });
+    this.#patience = patience;
+    this.#ratings = new Ratings(api, patience, dispatch);
+    this.#outbox = new Outbox({ patience, api, realtime, page, state, dispatch, stored });
     this.#reader = new Reader({ api, clock, isHidden, state, dispatch, look });
     this.#typing = new TypingSigns(clock, realtime, state, dispatch);
     api.issued = (kept) => this.#useSession(kept);
@@ -88,13 +98,15 @@ export class ChatClient {
     for (const leave of this.#leaves) leave();
     this.#leaveVisitor?.();
     this.#leaveConversation?.();
-    this.#outbox.end();
+    this.#cancelAway?.();
+    this.#patience.end();
   }
 
-  /** The page is seen again, or the network is back: look at once. */
+  /** The page or the panel is seen again, or the network is back: look at once. */
   wake(): void {
     this.#realtime.retry();
     this.#reader.wake();
+    void this.#lookAround();
   }
 
   /** Another tab wrote the visitor's record: its session is ours, and what it read is read. */
@@ -113,16 +125,36 @@ export class ChatClient {
   send(text: string): void {
     this.connect();
     this.#outbox.add(text);
-    const client_id = this.state.expecting;
-    if (client_id) {
-      this.options.clock.after(PATIENCE_MS, () => this.#dispatch({ type: "patience", client_id }));
-    }
+    this.#awaitAnswer(this.state.expecting);
     this.#typing.ended();
     this.#reader.hurry();
   }
 
   retry(client_id: string): void {
     this.#outbox.retry(client_id);
+  }
+
+  /** Has an answer that broke off written again, in its place. */
+  async again(mid: string): Promise<void> {
+    const { api } = this.options;
+    const waiting = (): void => this.#dispatch({ type: "again", mid });
+    waiting();
+    this.#reader.hurry();
+    const ask = (): Promise<void> =>
+      bySocketOr(this.#realtime, "retry", { mid }, () => api.again(mid));
+    try {
+      await this.#patience.try(ask, GIVE_UP_MS, waiting);
+      this.#awaitAnswer(mid);
+    } catch (error) {
+      problemIn(error);
+      this.#dispatch({ type: "patience", client_id: mid });
+      void this.refresh();
+    }
+  }
+
+  /** What the visitor thinks of an answer; null takes it back. */
+  rate(message: Rated, feedback: Feedback | null): void {
+    this.#ratings.rate(message, feedback);
   }
 
   async stop(): Promise<void> {
@@ -134,11 +166,9 @@ export class ChatClient {
 
   /** Calls a person; resolves to false when that failed. */
   async askPerson(): Promise<boolean> {
+    await this.#lookAround();
     try {
-      const open = this.state.conversation;
-      const here = open && open.state !== "closed" ? open : await this.#create();
-      const conversation = await this.options.api.askPerson(here.id);
-      this.#enter(conversation);
+      this.#enter(await this.#patience.try(() => this.#callPerson(), 0));
       await this.refresh();
       return true;
     } catch (error) {
@@ -171,8 +201,20 @@ export class ChatClient {
     return this.#reader.read();
   }
 
+  async #callPerson(): Promise<VisitorConversation> {
+    const open = this.state.conversation;
+    const here = open && open.state !== "closed" ? open : await this.#create();
+    return this.options.api.askPerson(here.id);
+  }
+
   async #start(): Promise<void> {
-    const { site, visitor_id, token } = await this.options.api.session();
+    const { api } = this.options;
+    const wait = (retry_after_s: number): void =>
+      this.#dispatch({
+        type: "problem",
+        problem: { code: "too_many_requests", message: "", retry: "backoff", retry_after_s },
+      });
+    const { site, visitor_id, token } = await this.#patience.try(() => api.session(), 0, wait);
     this.#token = token;
     this.#dispatch({ type: "session", visitor_id, site });
     this.#leaves = [
@@ -260,6 +302,7 @@ export class ChatClient {
     if (visitor_id === null || kept.token === this.#token) return;
     this.#token = kept.token;
     if (kept.visitor_id === visitor_id) {
+      this.#dispatch({ type: "session", visitor_id, site: kept.site });
       void this.#realtime.renew();
       return;
     }
@@ -279,6 +322,28 @@ export class ChatClient {
   #connection(status: Status): void {
     this.#dispatch({ type: "connection", status });
     this.#reader.connection(status);
+    if (status === "connected") {
+      this.#cancelAway?.();
+      this.#cancelAway = null;
+      void this.#lookAround();
+    } else {
+      const away = (): void => this.#dispatch({ type: "away" });
+      this.#cancelAway ??= this.options.clock.after(AWAY_AFTER_MS, away);
+    }
+  }
+
+  #awaitAnswer(client_id: string | null): void {
+    if (!client_id) return;
+    const over = (): void => this.#dispatch({ type: "patience", client_id });
+    this.options.clock.after(DOTS_MS_MAX, over);
+  }
+
+  /** Whether somebody is online comes with a session: an older one is renewed. */
+  async #lookAround(): Promise<void> {
+    const { api, keeper, clock } = this.options;
+    const kept = keeper.get();
+    if (!kept || !this.state.visitor_id || clock.now() - kept.at < SITE_MS_MAX) return;
+    await api.renew(kept.token).catch(ignoreRefusal);
   }
 
   #dispatch(event: ChatEvent): void {

@@ -89,6 +89,7 @@ class Mounted implements App {
       this.shell.emit("open");
     }
     void this.#chat.start();
+    this.#chat.wake();
     if (byUser) (this.#fullScreen.isSmall ? this.#title : this.#input).current?.focus();
     this.#read();
   }
@@ -109,7 +110,7 @@ class Mounted implements App {
 
   send(text: string): void {
     this.open();
-    this.#ask(text);
+    this.#chat.send(text);
   }
 
   identify(identity: unknown): void {
@@ -184,8 +185,11 @@ class Mounted implements App {
   #changed(now: Chat, before: Chat): void {
     if (this.#gone.signal.aborted) return;
     if (now.site !== before.site) this.update();
-    if (now.problem && now.problem !== before.problem) this.shell.emit("error", now.problem);
+    if (now.problem && now.problem.code !== before.problem?.code)
+      this.shell.emit("error", now.problem);
     if (now.answer && !before.answer) this.#announcer.add(this.#strings.answering);
+    const wait_s = now.outbox[0]?.wait_s;
+    if (wait_s && !before.outbox[0]?.wait_s) this.#announcer.add(this.#strings.wait(wait_s));
     this.#tellMessages(now, before);
     const [state, was] = [now.conversation?.state, before.conversation?.state];
     if (
@@ -201,15 +205,17 @@ class Mounted implements App {
   /** What came in while we watch: history is no news. */
   #tellMessages(now: Chat, before: Chat): void {
     if (now.messages === before.messages) return;
-    const known = new Set(before.messages.map(({ id }) => id));
+    const known = new Map(before.messages.map((each) => [each.id, each]));
     const isNews = before.caught_up && now.conversation?.id === before.conversation?.id;
     for (const message of isNews ? now.messages : []) {
-      if (known.has(message.id) || message.author.kind === "visitor") continue;
+      const { id, author, text, review } = message;
+      const old = known.get(id);
+      if (old?.text === text || author.kind === "visitor") continue;
       const strings = this.#strings;
-      const text =
-        message.author.kind === "system" ? noteText(message.text, strings) : message.text;
-      this.#announcer.message({ ...message, text }, strings);
-      this.shell.emit("message", { message });
+      if (review?.kind === "corrected") this.#announcer.add(strings.corrected(review.by));
+      const said = author.kind === "system" ? noteText(text, strings) : text;
+      this.#announcer.message({ ...message, text: said }, strings);
+      if (!old) this.shell.emit("message", { message });
     }
   }
 
@@ -229,10 +235,6 @@ class Mounted implements App {
     this.#draw();
     this.#call = (await this.#chat.askPerson()) ? "none" : "failed";
     this.#draw();
-  }
-
-  #ask(text: string): void {
-    this.#chat.send(text);
   }
 
   /** Panel, button and page as the open state wants them. */
@@ -284,9 +286,11 @@ class Mounted implements App {
   readonly #actions: PanelProps["actions"] = {
     close: () => this.close(),
     start: () => void this.#chat.start(),
-    ask: (text) => this.#ask(text),
+    ask: (text) => this.#chat.send(text),
     askPerson: () => void this.#askPerson(),
     retry: (client_id) => this.#chat.retry(client_id),
+    again: (mid) => void this.#chat.again(mid),
+    rate: (message, feedback) => this.#chat.rate(message, feedback),
     stop: () => void this.#chat.stop(),
     startOver: () => this.#chat.startOver(),
     typing: () => this.#chat.typing(),

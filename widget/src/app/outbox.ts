@@ -1,13 +1,13 @@
 /** Messages on their way out: in order, each sent until it is stored, refused or too old. */
 import { CallError, type Realtime } from "../realtime/client";
-import type { Clock } from "../realtime/clock";
-import type { ApiError, Message } from "../wire";
-import { type Api, Refused } from "./api";
+import type { Message } from "../wire";
+import type { Api } from "./api";
 import { newId } from "./ids";
+import { type Patience, problemIn } from "./patience";
 import type { Chat, ChatEvent, Outgoing } from "./state";
 
 export type OutboxOptions = {
-  clock: Clock;
+  patience: Patience;
   api: Api;
   realtime: Realtime;
   page: () => string;
@@ -16,12 +16,10 @@ export type OutboxOptions = {
   stored: (message: Message) => void;
 };
 
-const GIVE_UP_MS = 15_000;
-const AGAIN_MS = 1_500;
+export const GIVE_UP_MS = 15_000;
 
 export class Outbox {
   #busy = false;
-  #ended = false;
 
   constructor(private readonly options: OutboxOptions) {}
 
@@ -34,19 +32,16 @@ export class Outbox {
     if (failed) this.#queue(client_id, failed.text);
   }
 
-  end(): void {
-    this.#ended = true;
-  }
-
   #queue(client_id: string, text: string): void {
-    this.options.dispatch({ type: "queued", client_id, text, at: this.options.clock.now() });
+    this.options.dispatch({ type: "queued", client_id, text });
     void this.#work();
   }
 
   async #work(): Promise<void> {
+    const { patience } = this.options;
     if (this.#busy) return;
     this.#busy = true;
-    for (let next = this.#next(); next && !this.#ended; next = this.#next())
+    for (let next = this.#next(); next && !patience.over; next = this.#next())
       await this.#deliver(next);
     this.#busy = false;
   }
@@ -55,36 +50,27 @@ export class Outbox {
     return this.options.state().outbox.find(({ status }) => status === "sending");
   }
 
-  async #deliver({ client_id, text, at }: Outgoing): Promise<void> {
-    const { clock, dispatch, stored } = this.options;
+  async #deliver({ client_id, text }: Outgoing): Promise<void> {
+    const { patience, dispatch, stored } = this.options;
+    const send = (): Promise<Message> => this.#send(client_id, text);
+    const waiting = (seconds: number): void => dispatch({ type: "waiting", client_id, seconds });
     try {
-      stored(await this.#send(client_id, text));
+      stored(await patience.try(send, GIVE_UP_MS, waiting));
     } catch (error) {
-      const { retry, message } = problemIn(error);
-      if (retry === "backoff" && clock.now() - at < GIVE_UP_MS) {
-        await new Promise<void>((done) => void clock.after(AGAIN_MS, done));
-      } else {
-        dispatch({ type: "refused", client_id, problem: message || null });
-      }
+      dispatch({ type: "refused", client_id, problem: problemIn(error).message || null });
     }
   }
 
   /** By socket; when there is none or it does not answer, by HTTP. The `client_id` makes twice once. */
   async #send(client_id: string, text: string): Promise<Message> {
-    const { realtime, page, api } = this.options;
-    const conversation_id = this.#conversationId();
-    try {
-      const where = conversation_id ? { conversation_id } : {};
-      return await realtime.call<Message>("send", { ...where, client_id, text, page: page() });
-    } catch (error) {
-      if (!isLinkFailure(error)) throw error;
-    }
-    const id = conversation_id ?? (await this.#findOrCreate(client_id));
-    return api.send(id, client_id, text);
-  }
-
-  #conversationId(): string | null {
-    return this.options.state().conversation?.id ?? null;
+    const { realtime, page, api, state } = this.options;
+    const conversation_id = state().conversation?.id;
+    const where = conversation_id ? { conversation_id } : {};
+    const payload = { ...where, client_id, text, page: page() };
+    return bySocketOr(realtime, "send", payload, async () => {
+      const id = conversation_id ?? (await this.#findOrCreate(client_id));
+      return api.send(id, client_id, text);
+    });
   }
 
   /** The socket may have begun a conversation before it broke: look before making another. */
@@ -95,12 +81,18 @@ export class Outbox {
   }
 }
 
-function isLinkFailure(error: unknown): boolean {
-  return error instanceof CallError && ["timeout", "not_connected"].includes(error.code);
-}
-
-function problemIn(error: unknown): Pick<ApiError, "retry" | "message"> {
-  if (error instanceof CallError) return error;
-  if (error instanceof Refused) return error.error;
-  throw error;
+/** Asks over the socket; when there is none or it does not answer, does `other` instead. */
+export async function bySocketOr<Reply>(
+  realtime: Realtime,
+  event: string,
+  payload: unknown,
+  other: () => Promise<Reply>,
+): Promise<Reply> {
+  try {
+    return await realtime.call<Reply>(event, payload);
+  } catch (error) {
+    const lost = error instanceof CallError && ["timeout", "not_connected"].includes(error.code);
+    if (!lost) throw error;
+    return other();
+  }
 }

@@ -15,10 +15,6 @@ export class Poll {
     private readonly ask: () => Promise<unknown>,
   ) {}
 
-  get active(): boolean {
-    return this.#cancel !== null;
-  }
-
   start(): void {
     if (this.#cancel) return;
     this.#wait = FIRST_MS;

@@ -5,6 +5,7 @@ import type {
   AnswerFrame,
   ApiError,
   ConversationState,
+  Feedback,
   Message,
   Site,
   Transcript,
@@ -16,9 +17,10 @@ import type {
 export type Outgoing = {
   client_id: string;
   text: string;
-  at: number;
   status: "sending" | "failed";
   problem: string | null;
+  /** The server is busy: in so many seconds it is sent again; else 0. */
+  wait_s: number;
 };
 
 export type Chat = {
@@ -28,6 +30,8 @@ export type Chat = {
   connection: Status | "idle";
   /** Whether the server answers, by whatever way, since the connection last changed. */
   reachable: boolean;
+  /** Whether there has been no connection for longer than a moment. */
+  away: boolean;
   /** Why the chat could not be started. */
   problem: ApiError | null;
   conversation: VisitorConversation | null;
@@ -35,7 +39,9 @@ export type Chat = {
   messages: Message[];
   outbox: Outgoing[];
   answer: Answer | null;
-  /** The `client_id` of the question whose answer has not begun. */
+  /** The last answer that took more than one attempt: late frames of it are of no use. */
+  past: Answer | null;
+  /** The `client_id` of the question, or the id of the broken answer, whose answer has not begun. */
   expecting: string | null;
   typing: string | null;
   /** The highest `rev` read. */
@@ -44,19 +50,26 @@ export type Chat = {
   caught_up: boolean;
   /** The highest `seq` that was on screen. */
   read_seq: number;
+  /** The answer whose rating could not be stored. */
+  unrated: string | null;
 };
 
 export type ChatEvent =
   | { type: "session"; visitor_id: string; site: Site }
   | { type: "problem"; problem: ApiError | null }
   | { type: "connection"; status: Status }
+  | { type: "away" }
   | { type: "conversation"; conversation: VisitorConversation | null; read_seq?: number }
   /** `live`: the answer that was running when the transcript was asked for. */
   | { type: "transcript"; conversation_id: string; transcript: Transcript; live: string | null }
   | { type: "frame"; frame: AnswerFrame }
   | { type: "typing"; typing: Typing }
-  | { type: "queued"; client_id: string; text: string; at: number }
+  | { type: "queued"; client_id: string; text: string }
+  | { type: "waiting"; client_id: string; seconds: number }
   | { type: "stored"; message: Message }
+  | { type: "changed"; message: Message }
+  | { type: "rated"; mid: string; feedback: Feedback | null; failed: boolean }
+  | { type: "again"; mid: string }
   | { type: "refused"; client_id: string; problem: string | null }
   | { type: "patience"; client_id: string }
   | { type: "read"; seq: number };
@@ -64,31 +77,47 @@ export type ChatEvent =
 /** A transcript with fewer items is the last page. */
 export const PAGE_ITEMS = 200;
 
+/** Of a conversation of which nothing is known yet. */
+const blank = {
+  messages: [],
+  answer: null,
+  past: null,
+  expecting: null,
+  typing: null,
+  cursor: 0,
+  caught_up: false,
+  unrated: null,
+};
+
 export const fresh: Chat = {
   visitor_id: null,
   site: null,
   connection: "idle",
   reachable: false,
+  away: false,
   problem: null,
   conversation: null,
-  messages: [],
   outbox: [],
-  answer: null,
-  expecting: null,
-  typing: null,
-  cursor: 0,
-  caught_up: false,
   read_seq: 0,
+  ...blank,
 };
 
 export function reduce(chat: Chat, event: ChatEvent): Chat {
+  const next = after(chat, event);
+  const { answer } = chat;
+  return answer && answer.attempt > 1 && !next.answer ? { ...next, past: answer } : next;
+}
+
+function after(chat: Chat, event: ChatEvent): Chat {
   switch (event.type) {
     case "session":
       return withSession(chat, event);
     case "problem":
       return { ...chat, problem: event.problem };
     case "connection":
-      return { ...chat, connection: event.status, reachable: event.status === "connected" };
+      return withConnection(chat, event.status);
+    case "away":
+      return isConnected(chat) ? chat : { ...chat, away: true };
     case "conversation":
       return withConversation(chat, event.conversation, event.read_seq);
     case "transcript":
@@ -99,8 +128,16 @@ export function reduce(chat: Chat, event: ChatEvent): Chat {
       return withTyping(chat, event.typing);
     case "queued":
       return withQueued(chat, event);
+    case "waiting":
+      return withOutgoing(chat, event.client_id, { wait_s: event.seconds });
     case "stored":
       return withStored(chat, event.message);
+    case "changed":
+      return isHere(chat, event.message) ? withStored(chat, event.message) : chat;
+    case "rated":
+      return withRating(chat, event);
+    case "again":
+      return { ...chat, expecting: event.mid };
     case "refused":
       return withRefused(chat, event);
     case "patience":
@@ -133,11 +170,21 @@ function isTheirs(kind: Message["author"]["kind"]): boolean {
   return kind === "assistant" || kind === "staff";
 }
 
+/** Nothing to follow yet is no loss. */
+function isConnected({ connection }: Chat): boolean {
+  return connection === "connected" || connection === "idle";
+}
+
+function withConnection(chat: Chat, connection: Status): Chat {
+  const next = { ...chat, connection, reachable: connection === "connected" };
+  return { ...next, away: chat.away && !isConnected(next) };
+}
+
 /** Another visitor starts empty: what the one before said is not theirs. */
 function withSession(chat: Chat, { visitor_id, site }: ChatEvent & { type: "session" }): Chat {
   const same = chat.visitor_id === null || chat.visitor_id === visitor_id;
-  const { connection, reachable } = chat;
-  const base = same ? chat : { ...fresh, connection, reachable };
+  const { connection, reachable, away } = chat;
+  const base = same ? chat : { ...fresh, connection, reachable, away };
   return { ...base, visitor_id, site, problem: null };
 }
 
@@ -149,9 +196,7 @@ function withConversation(
   if (conversation && conversation.id === chat.conversation?.id) {
     return { ...chat, conversation: newer(chat.conversation, conversation) };
   }
-  const { visitor_id, site, connection, reachable, problem, outbox } = chat;
-  const kept = { visitor_id, site, connection, reachable, problem, outbox };
-  return { ...fresh, ...kept, conversation, read_seq: read_seq ?? 0 };
+  return { ...chat, ...blank, conversation, read_seq: read_seq ?? 0 };
 }
 
 /** A list read before the transcript may come after it. */
@@ -184,7 +229,7 @@ function answerAfter(
   live: string | null,
 ): Answer | null {
   const snapshot = transcript.answer;
-  if (snapshot && !messages.some(({ id }) => id === snapshot.mid))
+  if (snapshot && find(messages, snapshot.mid)?.status !== "complete")
     return withSnapshot(answer, snapshot);
   return answer && !answer.ended && answer.mid !== live ? answer : null;
 }
@@ -196,9 +241,29 @@ function isQuiet(state: ConversationState): boolean {
 function withAnswer(chat: Chat, frame: AnswerFrame): Chat {
   if (frame.event === "answer.start" && frame.frame.conversation_id !== chat.conversation?.id)
     return chat;
-  if (chat.messages.some(({ id }) => id === frame.frame.mid)) return chat;
+  if (chat.answer?.mid !== frame.frame.mid && isPast(chat, frame.frame)) return chat;
   const answer = withFrame(chat.answer, frame);
   return { ...chat, answer, expecting: answer ? null : chat.expecting };
+}
+
+/** A stored answer is over, unless it broke off and this is a later attempt at it. */
+function isPast(
+  { messages, past }: Chat,
+  { mid, attempt }: { mid: string; attempt: number },
+): boolean {
+  const stored = find(messages, mid);
+  const last = past?.mid === mid ? past.attempt : 1;
+  return stored !== undefined && (stored.status === "complete" || attempt <= last);
+}
+
+function find(messages: Message[], mid: string): Message | undefined {
+  return messages.find(({ id }) => id === mid);
+}
+
+function withRating(chat: Chat, event: ChatEvent & { type: "rated" }): Chat {
+  const { mid, feedback, failed } = event;
+  const messages = chat.messages.map((each) => (each.id === mid ? { ...each, feedback } : each));
+  return { ...chat, messages, unrated: failed ? mid : null };
 }
 
 function withTyping(chat: Chat, { conversation_id, kind, name, on }: Typing): Chat {
@@ -207,19 +272,24 @@ function withTyping(chat: Chat, { conversation_id, kind, name, on }: Typing): Ch
 }
 
 function withQueued(chat: Chat, event: ChatEvent & { type: "queued" }): Chat {
-  const { client_id, text, at } = event;
+  const { client_id, text } = event;
   const others = chat.outbox.filter((each) => each.client_id !== client_id);
-  const sending: Outgoing = { client_id, text, at, status: "sending", problem: null };
+  const sending: Outgoing = { client_id, text, status: "sending", problem: null, wait_s: 0 };
   const asksBot = !chat.conversation || !isQuiet(chat.conversation.state);
   return { ...chat, outbox: [...others, sending], expecting: asksBot ? client_id : null };
 }
 
 function withStored(chat: Chat, message: Message): Chat {
-  const here = chat.conversation?.id === message.conversation_id;
-  const base = here ? chat : { ...withConversation(chat, begun(message)), caught_up: true };
+  const base = isHere(chat, message)
+    ? chat
+    : { ...withConversation(chat, begun(message)), caught_up: true };
   // A revision right after the last one read leaves nothing between them to be read.
   const cursor = message.rev === base.cursor + 1 ? message.rev : base.cursor;
   return withMessages({ ...base, expecting: chat.expecting, cursor }, [message]);
+}
+
+function isHere({ conversation }: Chat, { conversation_id }: Message): boolean {
+  return conversation?.id === conversation_id;
 }
 
 /** A first message makes its conversation; its transcript tells the rest. */
@@ -235,10 +305,15 @@ function begun({ conversation_id, created_at }: Message): VisitorConversation {
 }
 
 function withRefused(chat: Chat, { client_id, problem }: ChatEvent & { type: "refused" }): Chat {
-  const outbox = chat.outbox.map((each): Outgoing =>
-    each.client_id === client_id ? { ...each, status: "failed", problem } : each,
+  const next = withOutgoing(chat, client_id, { status: "failed", problem });
+  return { ...next, expecting: chat.expecting === client_id ? null : chat.expecting };
+}
+
+function withOutgoing(chat: Chat, client_id: string, change: Partial<Outgoing>): Chat {
+  const outbox = chat.outbox.map((each) =>
+    each.client_id === client_id ? { ...each, ...change } : each,
   );
-  return { ...chat, outbox, expecting: chat.expecting === client_id ? null : chat.expecting };
+  return { ...chat, outbox };
 }
 
 /** Stored messages replace what stood in for them: a sent text by `client_id`, a live answer by its id. */
@@ -252,8 +327,11 @@ function withMessages(chat: Chat, items: Message[]): Chat {
   const messages = [...byId.values()].sort((a, b) => (a.seq ?? 0) - (b.seq ?? 0));
   const sent = new Set(items.map(({ client_id }) => client_id));
   const outbox = chat.outbox.filter(({ client_id }) => !sent.has(client_id));
-  const answered = items.some(({ author }) => isTheirs(author.kind));
-  const stored = chat.answer && byId.has(chat.answer.mid);
+  const answered = items.some(
+    ({ id, author }) =>
+      isTheirs(author.kind) && (id === chat.expecting || !find(chat.messages, id)),
+  );
+  const stored = items.some(({ id }) => id === chat.answer?.mid);
   return {
     ...chat,
     messages,
@@ -265,5 +343,5 @@ function withMessages(chat: Chat, items: Message[]): Chat {
 }
 
 function assertNever(event: never): never {
-  throw new Error(`unknown event ${JSON.stringify(event)}`);
+  throw new Error(event);
 }

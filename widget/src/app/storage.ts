@@ -17,23 +17,19 @@ export type Store = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 export class Keeper {
   #memory: Kept | null = null;
   #closed = false;
-  readonly #name: string;
+  readonly name: string;
 
   /** `store` is null where the browser forbids it: then the record lives as long as the page. */
   constructor(
     key: string,
     private readonly store: Store | null,
   ) {
-    this.#name = `chatbot:${key}`;
-  }
-
-  get name(): string {
-    return this.#name;
+    this.name = `chatbot:${key}`;
   }
 
   /** The record as it is now, also when another tab wrote it. */
   get(): Kept | null {
-    const text = this.#attempt((store) => store.getItem(this.#name));
+    const text = this.#attempt((store) => store.getItem(this.name));
     if (text === undefined) return this.#memory;
     this.#memory = text === null ? null : parse(text);
     return this.#memory;
@@ -42,14 +38,14 @@ export class Keeper {
   set(kept: Kept): void {
     if (this.#closed) return;
     this.#memory = kept;
-    this.#attempt((store) => store.setItem(this.#name, JSON.stringify(kept)));
+    this.#attempt((store) => store.setItem(this.name, JSON.stringify(kept)));
   }
 
   /** Forgets everything, for good: an answer that is still on its way must not bring it back. */
   close(): void {
     this.#closed = true;
     this.#memory = null;
-    this.#attempt((store) => store.removeItem(this.#name));
+    this.#attempt((store) => store.removeItem(this.name));
   }
 
   /** Undefined when there is no storage, or it is full or forbidden. */

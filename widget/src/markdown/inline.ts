@@ -168,9 +168,14 @@ class Writer {
     return true;
   }
 
-  /** An image becomes a link: loading it would tell a stranger who reads this. */
+  /** Of an image only its words stay: whoever it was fetched from would learn who reads this. */
   #link(): boolean {
     const found = this.#match(LINK);
+    if (found && this.text[this.#at] === "!") {
+      this.#plain += found[1];
+      this.#at += found[0].length;
+      return true;
+    }
     const anchor = found && link(this.#document, found[2] ?? "");
     if (found && anchor) {
       this.#flush();

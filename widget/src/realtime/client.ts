@@ -35,6 +35,7 @@ export class CallError extends Error {
     readonly code: string,
     message: string,
     readonly retry: ApiError["retry"] = "backoff",
+    readonly retry_after_s: number | undefined = undefined,
   ) {
     super(message);
   }
@@ -129,7 +130,7 @@ export class Realtime {
       throw new CallError("timeout", "The server did not answer in time.");
     }
     const error = (reply as { error?: ApiError } | null)?.error;
-    if (error) throw new CallError(error.code, error.message, error.retry);
+    if (error) throw new CallError(error.code, error.message, error.retry, error.retry_after_s);
     return reply as Reply;
   }
 

@@ -1,10 +1,11 @@
 /** An answer's text: grows while it streams, then stands with its citations and sources. */
-import { type JSX } from "preact";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { createRef, type JSX } from "preact";
+import { safeUrl } from "../../markdown/links";
 import { MarkdownView } from "../../markdown/view";
 import type { Source } from "../../wire";
 import type { Strings } from "../strings";
 import { Icon } from "./icons";
+import { Still } from "./still";
 
 type Props = {
   text: string;
@@ -18,52 +19,66 @@ type Props = {
 const HEADING_LEVEL = 3; // the panel's own title is an h2
 const PACE_FRAMES = 15; // what is behind is shown over this many frames, about 250 ms
 
-export function Answer({ text, live, sources, strings, grown }: Props): JSX.Element {
-  const body = useRef<HTMLDivElement>(null);
-  const view = useRef<MarkdownView | null>(null);
-  const shown = useRef(0);
+export class Answer extends Still<Props> {
+  readonly #body = createRef<HTMLDivElement>();
+  #view: MarkdownView | null = null;
+  #shown = 0;
+  #frame = 0;
 
-  useLayoutEffect(() => {
-    const root = body.current;
-    if (!root) return;
-    view.current ??= new MarkdownView(root, {
+  override componentDidMount(): void {
+    const body = this.#body.current;
+    if (!body) return;
+    this.#view = new MarkdownView(body, {
       heading: HEADING_LEVEL,
-      cite: (n) => citation(root, n),
+      cite: (n) => citation(body, n),
     });
-    if (live) return;
-    view.current.write(text, true);
-    nameCitations(root, sources, strings);
-    shown.current = text.length;
-    grown();
-  }, [text, live, sources, strings]);
+    this.componentDidUpdate();
+  }
 
-  useEffect(() => {
-    if (!live) return;
-    let frame = 0;
-    const write = (): void => {
-      frame = 0;
-      if (shown.current > text.length) shown.current = 0;
-      const behind = text.length - shown.current;
-      shown.current += isUnpaced() ? behind : Math.max(1, Math.ceil(behind / PACE_FRAMES));
-      view.current?.write(text.slice(0, shown.current), false);
-      grown();
-      if (shown.current < text.length) frame = requestAnimationFrame(write);
-    };
-    if (document.hidden) write();
-    else frame = requestAnimationFrame(write);
-    return () => cancelAnimationFrame(frame);
-  }, [text, live]);
+  override componentDidUpdate(): void {
+    const { text, live, sources, strings } = this.props;
+    cancelAnimationFrame(this.#frame);
+    if (live) {
+      if (this.#shown > text.length) this.#shown = 0;
+      if (document.hidden) this.#grow();
+      else this.#frame = requestAnimationFrame(this.#grow);
+      return;
+    }
+    this.#write(text.length);
+    if (this.#body.current) nameCitations(this.#body.current, sources, strings);
+  }
 
-  const show = (event: Event): void => {
-    const n = (event.target as Element).closest<HTMLElement>(".cite")?.dataset["n"];
-    if (n) openSource(body.current, n);
+  override componentWillUnmount(): void {
+    cancelAnimationFrame(this.#frame);
+  }
+
+  render({ live, sources, strings }: Props): JSX.Element {
+    return (
+      <>
+        <div class="text" dir="auto" ref={this.#body} onClick={this.#show} />
+        {!live && sources.length > 0 && <Sources sources={sources} strings={strings} />}
+      </>
+    );
+  }
+
+  readonly #grow = (): void => {
+    const { length } = this.props.text;
+    const behind = length - this.#shown;
+    this.#write(this.#shown + (isUnpaced() ? behind : Math.ceil(behind / PACE_FRAMES)));
+    if (this.#shown < length) this.#frame = requestAnimationFrame(this.#grow);
   };
-  return (
-    <>
-      <div class="text" dir="auto" ref={body} onClick={show} />
-      {!live && sources.length > 0 && <Sources sources={sources} strings={strings} />}
-    </>
-  );
+
+  #write(length: number): void {
+    const { text, live, grown } = this.props;
+    this.#shown = length;
+    this.#view?.write(text.slice(0, length), !live);
+    grown();
+  }
+
+  readonly #show = (event: Event): void => {
+    const n = (event.target as Element).closest<HTMLElement>(".cite")?.dataset["n"];
+    if (n) openSource(this.#body.current, n);
+  };
 }
 
 function Sources({ sources, strings }: { sources: Source[]; strings: Strings }): JSX.Element {
@@ -81,7 +96,7 @@ function Sources({ sources, strings }: { sources: Source[]; strings: Strings }):
           </summary>
           {source.heading && <p class="heading">{source.heading}</p>}
           <blockquote dir="auto">{source.quote}</blockquote>
-          {isWebAddress(source.url) && (
+          {source.url && safeUrl(source.url) && (
             <a href={source.url} target="_blank" rel="noopener noreferrer">
               {strings.visit}
               <Icon name="out" />
@@ -118,10 +133,6 @@ function openSource(body: HTMLElement | null, n: string): void {
   source.open = true;
   source.querySelector("summary")?.focus();
   source.scrollIntoView({ block: "nearest" });
-}
-
-function isWebAddress(url: string | null): url is string {
-  return url !== null && /^https?:\/\//i.test(url);
 }
 
 /** Nobody watches, or somebody asked for no motion: all text at once. */

@@ -1,6 +1,5 @@
 /** Where the visitor writes. Enter sends, Shift+Enter makes a line; the button stops a running answer. */
-import type { JSX, RefObject } from "preact";
-import { useLayoutEffect, useState } from "preact/hooks";
+import { Component, type JSX, type RefObject } from "preact";
 import type { Strings } from "../strings";
 import { Icon } from "./icons";
 
@@ -17,79 +16,74 @@ type Props = {
   typing: () => void;
 };
 
-export function Composer({
-  input,
-  strings,
-  placeholder,
-  answering,
-  send,
-  stop,
-  typing,
-}: Props): JSX.Element {
-  const [text, setText] = useState("");
-  const over = text.length - TEXT_CHARS_MAX;
-  useLayoutEffect(() => {
-    const area = input.current;
-    if (!area) return;
+export class Composer extends Component<Props, { text: string }> {
+  override state = { text: "" };
+
+  override componentDidUpdate(_: Props, before: { text: string }): void {
+    const area = this.props.input.current;
+    if (!area || before.text === this.state.text) return;
     area.style.setProperty("height", "auto");
     if (area.scrollHeight > 0) area.style.setProperty("height", `${area.scrollHeight}px`);
-  }, [text]);
+  }
 
-  const submit = (): void => {
-    if (!text.trim() || over > 0) return;
-    send(text.trim());
-    setText("");
-    input.current?.focus();
-  };
-  const onKeyDown = (event: KeyboardEvent): void => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  render(
+    { input, strings, placeholder, answering, stop }: Props,
+    { text }: { text: string },
+  ): JSX.Element {
+    const over = text.length - TEXT_CHARS_MAX;
+    return (
+      <form class="composer" onSubmit={this.#submit}>
+        <textarea
+          ref={input}
+          rows={1}
+          dir="auto"
+          value={text}
+          placeholder={placeholder}
+          aria-label={strings.composer}
+          aria-invalid={over > 0}
+          enterkeyhint="send"
+          onInput={this.#onInput}
+          onKeyDown={this.#onKeyDown}
+        />
+        {text.length > COUNT_FROM && (
+          <span class={over > 0 ? "count over" : "count"} role="status">
+            {over > 0 ? strings.tooLong(over) : `${text.length} / ${TEXT_CHARS_MAX}`}
+          </span>
+        )}
+        {answering && (
+          <button type="button" class="round stopper" onClick={stop} aria-label={strings.stop}>
+            <Icon name="stop" />
+          </button>
+        )}
+        {(!answering || text.trim()) && (
+          <button
+            type="submit"
+            class="round"
+            aria-label={strings.send}
+            aria-disabled={!text.trim() || over > 0}
+          >
+            <Icon name="send" />
+          </button>
+        )}
+      </form>
+    );
+  }
+
+  readonly #submit = (event: Event): void => {
     event.preventDefault();
-    submit();
+    const text = this.state.text.trim();
+    if (!text || this.state.text.length > TEXT_CHARS_MAX) return;
+    this.props.send(text);
+    this.setState({ text: "" });
+    this.props.input.current?.focus();
   };
-  const onInput = (event: { currentTarget: HTMLTextAreaElement }): void => {
-    setText(event.currentTarget.value);
-    typing();
+
+  readonly #onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.#submit(event);
   };
-  return (
-    <form
-      class="composer"
-      onSubmit={(event) => {
-        event.preventDefault();
-        submit();
-      }}
-    >
-      <textarea
-        ref={input}
-        rows={1}
-        dir="auto"
-        value={text}
-        placeholder={placeholder}
-        aria-label={strings.composer}
-        aria-invalid={over > 0}
-        enterkeyhint="send"
-        onInput={onInput}
-        onKeyDown={onKeyDown}
-      />
-      {text.length > COUNT_FROM && (
-        <span class={over > 0 ? "count over" : "count"} role="status">
-          {over > 0 ? strings.tooLong(over) : `${text.length} / ${TEXT_CHARS_MAX}`}
-        </span>
-      )}
-      {answering && (
-        <button type="button" class="round stopper" onClick={stop} aria-label={strings.stop}>
-          <Icon name="stop" />
-        </button>
-      )}
-      {(!answering || text.trim()) && (
-        <button
-          type="submit"
-          class="round"
-          aria-label={strings.send}
-          aria-disabled={!text.trim() || over > 0}
-        >
-          <Icon name="send" />
-        </button>
-      )}
-    </form>
-  );
+
+  readonly #onInput = (event: { currentTarget: HTMLTextAreaElement }): void => {
+    this.setState({ text: event.currentTarget.value });
+    this.props.typing();
+  };
 }

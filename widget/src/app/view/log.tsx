@@ -1,119 +1,166 @@
 /** The conversation: stored messages, those on their way, the answer that is being written. */
-import type { JSX } from "preact";
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { LiveAnswer, Message } from "../../wire";
+import { Component, createRef, type JSX } from "preact";
+import type { LiveAnswer } from "../../wire";
 import { type Chat, isThinking } from "../state";
 import type { Strings } from "../strings";
-import { Entry, type EntryActions, Sending } from "./entry";
+import { Entry, type EntryActions, type Said, Sending } from "./entry";
 import { Icon } from "./icons";
-import { useStickyEnd } from "./scroll";
+import { Questions } from "./questions";
+import { StickyEnd } from "./scroll";
 
-export type LogActions = EntryActions & {
+export type LogActions = Omit<EntryActions, "grown" | "seek"> & {
+  retry: (client_id: string) => void;
   /** The visitor comes near to what talks to the server. */
   near: () => void;
 };
 
 type Props = { chat: Chat; strings: Strings; actions: LogActions; calling: boolean };
+type State = { limit: number; stuck: boolean };
 
 const SHOWN_FIRST = 50;
 
-export function Log({ chat, strings, actions, calling }: Props): JSX.Element {
-  const log = useRef<HTMLDivElement>(null);
-  const [limit, setLimit] = useState(SHOWN_FIRST);
-  const { stuck, stick, grown } = useStickyEnd(log);
-  const { messages, outbox, answer, typing } = chat;
-  const shown = messages.slice(-limit);
-  const thinking = isThinking(chat);
-  useLayoutEffect(stick, [outbox.length]); // what one writes oneself one wants to see
-  useLayoutEffect(grown, [messages, outbox, typing, thinking]);
+export class Log extends Component<Props, State> {
+  override state = { limit: SHOWN_FIRST, stuck: true };
+  readonly #box = createRef<HTMLDivElement>();
+  #end: StickyEnd | null = null;
 
-  const earlier = (): void => {
-    const height = log.current?.scrollHeight ?? 0;
-    setLimit(limit + SHOWN_FIRST);
-    requestAnimationFrame(() => log.current?.scrollBy(0, log.current.scrollHeight - height));
-  };
-  const offered =
-    !calling && chat.conversation?.state === "bot" && !answer ? lastAnswer(messages) : null;
-  return (
-    <div class="scroll">
-      <div class="log" ref={log} role="log" aria-live="off" aria-label={strings.log} tabIndex={0}>
-        <Greeting chat={chat} strings={strings} actions={actions} />
-        {messages.length > limit && (
-          <button type="button" class="quiet" onClick={earlier}>
-            {strings.earlier}
+  override componentDidMount(): void {
+    const box = this.#box.current;
+    if (box) this.#end = new StickyEnd(box, (stuck) => this.setState({ stuck }));
+    this.#end?.grown();
+  }
+
+  override componentDidUpdate({ chat }: Props): void {
+    // What one writes oneself one wants to see.
+    if (chat.outbox.length !== this.props.chat.outbox.length) this.#end?.stick();
+    else this.#end?.grown();
+  }
+
+  override componentWillUnmount(): void {
+    this.#end?.end();
+  }
+
+  render({ chat, strings, actions }: Props, { limit, stuck }: State): JSX.Element {
+    const { messages, outbox, answer, typing } = chat;
+    return (
+      <div class="scroll">
+        <div
+          class="log"
+          ref={this.#box}
+          role="log"
+          aria-live="off"
+          aria-label={strings.log}
+          tabIndex={0}
+        >
+          {this.#greeting()}
+          {messages.length > limit && (
+            <button type="button" class="quiet" onClick={this.#earlier}>
+              {strings.earlier}
+            </button>
+          )}
+          {[
+            ...messages.slice(-limit).map(this.#entry),
+            ...outbox.map((each) => (
+              <Sending
+                key={each.client_id}
+                sending={each}
+                strings={strings}
+                retry={actions.retry}
+              />
+            )),
+            // The stored message has the same key: it takes this one's place, and nothing is drawn anew.
+            answer?.text &&
+              !messages.some(({ id }) => id === answer.mid) &&
+              this.#entry(inWriting(answer)),
+          ]}
+          {isThinking(chat) && <Dots key="dots" label={strings.answering} />}
+          {typing !== null && <Dots key="typing" label={strings.typing(typing)} shown />}
+        </div>
+        {!stuck && (
+          <button
+            type="button"
+            class="latest"
+            onClick={() => this.#end?.stick()}
+            aria-label={strings.latest}
+          >
+            <Icon name="down" />
           </button>
         )}
-        {[
-          ...shown.map((message, index) => (
-            <Entry
-              key={message.id}
-              message={message}
-              live={false}
-              strings={strings}
-              follows={isSameAuthor(shown[index - 1], message)}
-              actions={actions}
-              offer={message === offered}
-              again={message === messages.at(-1) ? questionBefore(messages) : null}
-              grown={grown}
-            />
-          )),
-          ...outbox.map((each) => (
-            <Sending key={each.client_id} sending={each} strings={strings} retry={actions.retry} />
-          )),
-          // The stored message has the same key: it takes this one's place, and nothing is drawn anew.
-          answer?.text && (
-            <Entry
-              key={answer.mid}
-              message={liveMessage(answer)}
-              live
-              strings={strings}
-              follows={false}
-              actions={actions}
-              offer={false}
-              again={null}
-              grown={grown}
-            />
-          ),
-        ]}
-        {thinking && <Dots key="dots" label={strings.answering} />}
-        {typing !== null && <Dots key="typing" label={strings.typing(typing)} shown />}
       </div>
-      {!stuck && (
-        <button type="button" class="latest" onClick={stick} aria-label={strings.latest}>
-          <Icon name="down" />
-        </button>
-      )}
-    </div>
-  );
-}
+    );
+  }
 
-function Greeting({
-  chat,
-  strings,
-  actions,
-}: Pick<Props, "chat" | "strings" | "actions">): JSX.Element | null {
-  const { site, messages, outbox } = chat;
-  if (!site) return null;
-  const begun = messages.length > 0 || outbox.length > 0;
-  return (
-    <>
-      <div class="greeting" dir="auto">
-        {site.greeting}
-      </div>
-      {!begun && site.starters.length > 0 && (
-        <ul class="starters" aria-label={strings.starters} onPointerEnter={actions.near}>
-          {site.starters.map((text) => (
-            <li key={text}>
-              <button type="button" dir="auto" onClick={() => actions.ask(text)}>
-                {text}
-                <Icon name="chevron" />
-              </button>
-            </li>
-          ))}
-        </ul>
-      )}
-    </>
-  );
+  #greeting(): JSX.Element | null {
+    const { chat, strings } = this.props;
+    const { site, messages, outbox } = chat;
+    if (!site) return null;
+    const begun = messages.length > 0 || outbox.length > 0;
+    return (
+      <>
+        <div class="greeting" dir="auto">
+          {site.greeting}
+        </div>
+        {!begun && <Questions items={site.starters} strings={strings} {...this.#actions} />}
+      </>
+    );
+  }
+
+  readonly #entry = (message: Said, index?: number, shown?: Said[]): JSX.Element => {
+    const { chat, strings, calling } = this.props;
+    const { answer, messages, outbox, expecting, conversation } = chat;
+    const live = answer?.text && answer.mid === message.id;
+    const last = message === messages.at(-1) && !outbox.length && !answer && !expecting && !calling;
+    const target = messages.find(({ id }) => id === message.corrects);
+    return (
+      <Entry
+        key={message.id}
+        message={live ? inWriting(answer) : message}
+        live={!!live}
+        strings={strings}
+        follows={isSameAuthor(shown?.[(index ?? 0) - 1], message)}
+        turn={(last && conversation?.state) || null}
+        target={target?.id ?? null}
+        unrated={chat.unrated === message.id}
+        actions={this.#actions}
+      />
+    );
+  };
+
+  readonly #earlier = (): void => {
+    const box = this.#box.current;
+    const height = box?.scrollHeight ?? 0;
+    this.setState(({ limit }) => ({ limit: limit + SHOWN_FIRST }));
+    requestAnimationFrame(() => box?.scrollBy(0, box.scrollHeight - height));
+  };
+
+  /** Shows a message of this conversation and moves there, however long ago it was. */
+  readonly #seek = (mid: string): void => {
+    const { messages } = this.props.chat;
+    const back = messages.length - messages.findIndex(({ id }) => id === mid);
+    this.setState(
+      ({ limit }) => ({ limit: Math.max(limit, back) }),
+      () => {
+        const entry = this.#box.current?.querySelector<HTMLElement>(`[data-id="${mid}"]`);
+        entry?.scrollIntoView({ block: "center" });
+        entry?.focus({ preventScroll: true });
+      },
+    );
+  };
+
+  /** What is pressed goes away: focus stays in the conversation. */
+  readonly #actions: EntryActions & LogActions = {
+    ...this.props.actions,
+    ask: (text) => {
+      this.props.actions.ask(text);
+      this.#box.current?.focus();
+    },
+    again: (mid) => {
+      this.props.actions.again(mid);
+      this.#box.current?.focus();
+    },
+    grown: () => this.#end?.grown(),
+    seek: this.#seek,
+  };
 }
 
 function Dots({ label, shown = false }: { label: string; shown?: boolean }): JSX.Element {
@@ -128,38 +175,21 @@ function Dots({ label, shown = false }: { label: string; shown?: boolean }): JSX
 }
 
 /** The running answer in the shape of the message that it will be. */
-function liveMessage({ mid, text }: LiveAnswer): Message {
+function inWriting({ mid, text }: LiveAnswer): Said {
   return {
     id: mid,
-    conversation_id: "",
-    seq: null,
-    after_seq: null,
-    rev: 0,
-    client_id: null,
     author: { kind: "assistant", id: null, name: "" },
     text,
-    visibility: "public",
-    created_at: "",
-    version: 0,
     status: "complete",
     sources: [],
     confidence: null,
-    page_url: null,
+    feedback: null,
+    review: null,
+    suggestions: [],
+    corrects: null,
   };
 }
 
-function isSameAuthor(before: Message | undefined, { author }: Message): boolean {
+function isSameAuthor(before: Said | undefined, { author }: Said): boolean {
   return before?.author.kind === author.kind && before.author.id === author.id;
-}
-
-/** The newest message when it is an answer that left something open. */
-function lastAnswer(messages: Message[]): Message | null {
-  const last = messages.at(-1);
-  const open =
-    last?.confidence === "unknown" || last?.confidence === "partial" || last?.status === "failed";
-  return last && last.author.kind === "assistant" && open ? last : null;
-}
-
-function questionBefore(messages: Message[]): string | null {
-  return messages.findLast(({ author }) => author.kind === "visitor")?.text ?? null;
 }

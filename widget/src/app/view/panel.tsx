@@ -1,5 +1,4 @@
 import type { JSX, RefObject } from "preact";
-import { useEffect, useState } from "preact/hooks";
 import type { Chat } from "../state";
 import type { Strings } from "../strings";
 import { Composer } from "./composer";
@@ -31,8 +30,6 @@ export type PanelProps = {
   title: RefObject<HTMLHeadingElement | null>;
   input: RefObject<HTMLTextAreaElement | null>;
 };
-
-const BAR_AFTER_MS = 2_000;
 
 export function Panel(props: PanelProps): JSX.Element {
   const { chat, open, inline, full, strings, actions, panel, title } = props;
@@ -70,7 +67,9 @@ export function Panel(props: PanelProps): JSX.Element {
           </button>
         )}
       </div>
-      <ConnectionBar chat={chat} strings={strings} />
+      <div class="bar" role="status">
+        {chat.away && <p>{chat.reachable ? strings.polling : strings.lost}</p>}
+      </div>
       {chat.problem && !site ? <Trouble {...props} /> : <Talk {...props} />}
       <div class="hidden" role="status">
         {props.spoken}
@@ -128,7 +127,7 @@ function Presence({ chat, strings }: { chat: Chat; strings: Strings }): JSX.Elem
   const { staff_online } = site.availability;
   const taker = conversation?.state === "staff" ? conversation.handoff?.taken_by : null;
   const waits = staff_online && conversation?.state === "waiting";
-  const words = waits ? strings.waitingShort : staff_online ? strings.online : strings.offline;
+  const words = waits ? strings.waiting : staff_online ? strings.online : strings.offline;
   return (
     <p class="presence">
       <i class={taker || staff_online ? "dot on" : "dot"} />
@@ -137,26 +136,15 @@ function Presence({ chat, strings }: { chat: Chat; strings: Strings }): JSX.Elem
   );
 }
 
-/** Only after two seconds without a socket: shorter gaps are nobody's concern. */
-function ConnectionBar({ chat, strings }: { chat: Chat; strings: Strings }): JSX.Element | null {
-  const lost = !["idle", "connected"].includes(chat.connection);
-  const [shown, setShown] = useState(false);
-  useEffect(() => {
-    if (!lost) {
-      setShown(false);
-      return;
-    }
-    const timer = setTimeout(() => setShown(true), BAR_AFTER_MS);
-    return () => clearTimeout(timer);
-  }, [lost]);
-  return (
-    <div class="bar" role="status">
-      {shown && <p>{chat.reachable ? strings.polling : strings.lost}</p>}
-    </div>
-  );
-}
-
 function Trouble({ chat, strings, blocked, actions }: PanelProps): JSX.Element {
+  const wait_s = chat.problem?.retry_after_s;
+  if (wait_s !== undefined) {
+    return (
+      <div class="trouble">
+        <p>{strings.wait(wait_s)}</p>
+      </div>
+    );
+  }
   return (
     <div class="trouble" role="alert">
       <Icon name="alert" />

@@ -1,0 +1,114 @@
+"""Everything on its way to the visitor passes here, while it streams. Pure.
+
+What comes out has no image, no HTML, no link but to where the organisation's answers may lead, no
+character that nobody sees, no marker that names no passage, none of the words that are never said,
+and no instructions. One stage follows another in an order that matters: what an earlier one takes
+out cannot make its neighbours into something that a later one would have stopped. However the
+text is cut into pieces, the pieces given back add up to the same.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from chatbot.answering.outgoing.citations import Citations
+from chatbot.answering.outgoing.leaks import Leaks
+from chatbot.answering.outgoing.links import Destinations, Links, host_of
+from chatbot.answering.outgoing.markup import Tags, Unseen
+from chatbot.answering.outgoing.unsaid import Unsaid
+from chatbot.answering.voice import persona as personas
+from chatbot.answering.voice import prompt
+from chatbot.answering.voice.persona import Persona
+from chatbot.answering.voice.prompt import Excerpt
+
+HELD_CHARS_MAX: Final = 2_000
+"""What all stages hold back: 350 for a tag, 60 markers, 810 a link, 150 words, 500 instructions."""
+BLOCK_CHARS: Final = 2_000
+"""What is looked at in one go: a chunk of a million characters must not cost their square."""
+CHUNK_CHARS_MAX: Final = 100_000
+"""Of one piece; several times what any answer may have, so that what is dropped is never missed."""
+
+_MARKER: Final = re.compile(r"\[(\d{1,3})\]")
+
+
+class Outgoing:
+    """`own_origins` are those of the site; pages that were found are the organisation's too.
+    `secrets` is what the model was told. After each piece look at `cut`: a code when the answer
+    must end here, and nothing comes any more.
+    """
+
+    def __init__(
+        self,
+        excerpts: Sequence[Excerpt],
+        *,
+        persona: Persona = personas.DEFAULT,
+        own_origins: Sequence[str] = (),
+        secrets: str = "",
+    ) -> None:
+        self._excerpts = excerpts
+        self._destinations = _destinations(excerpts, persona, own_origins)
+        self._never_say = persona.never_say
+        self._unseen = Unseen()
+        self._tags = Tags()
+        self.citations = Citations(excerpts, self.allows, self.cleaned)
+        self._links = Links(self._destinations.allow)
+        self._unsaid = Unsaid(persona.never_say)
+        self._shown: list[str] = []
+        self._leaks = Leaks(secrets, prompt.as_data(persona.instructions), self._quotable)
+
+    @property
+    def cut(self) -> str | None:
+        return self._leaks.cut
+
+    def feed(self, text: str) -> str:
+        """What may be shown now."""
+        if len(text) > BLOCK_CHARS:
+            blocks = range(0, min(len(text), CHUNK_CHARS_MAX), BLOCK_CHARS)
+            return "".join(self.feed(text[at : at + BLOCK_CHARS]) for at in blocks)
+        if self.cut is not None:
+            return ""
+        text = self.citations.feed(self._tags.feed(self._unseen.feed(text)))
+        return self._show(self._leaks.feed(self._unsaid.feed(self._links.feed(text))))
+
+    def rest(self) -> str:
+        """What was held back, now that the model has ended."""
+        text = self.citations.feed(self._tags.rest()) + self.citations.rest()
+        text = self._links.feed(text) + self._links.rest()
+        text = self._unsaid.feed(text) + self._unsaid.rest()
+        return self._show(self._leaks.feed(text) + self._leaks.rest())
+
+    def allows(self, sentence: str) -> bool:
+        """Whether a sentence of a document may be quoted as it stands. HTML in it is text like any
+        other, if it loads nothing: documents about websites are full of it.
+        """
+        return self.cleaned(sentence) == sentence
+
+    def cleaned(self, text: str) -> str:
+        """A line of a document, such as its title, without what may not be shown."""
+        text = Unseen().feed(text)
+        for stage in (
+            Tags(code=True),
+            Links(self._destinations.allow),
+            Unsaid(self._never_say),
+        ):
+            text = stage.feed(text) + stage.rest()
+        return text
+
+    def _show(self, text: str) -> str:
+        """What was cited after the cut is no source of what is shown."""
+        self._shown.append(text)
+        if self._leaks.cut is not None:
+            seen = set(map(int, _MARKER.findall("".join(self._shown))))
+            self.citations.used[:] = [n for n in self.citations.used if n in seen]
+        return text
+
+    def _quotable(self) -> str:
+        return "\n".join(excerpt.context or excerpt.text for excerpt in self._excerpts)
+
+
+def _destinations(
+    excerpts: Sequence[Excerpt], persona: Persona, own_origins: Sequence[str]
+) -> Destinations:
+    pages = [excerpt.url for excerpt in excerpts if excerpt.url]
+    own = [host for host in map(host_of, (*own_origins, *pages)) if host]
+    return Destinations([*own, *persona.link_hosts], pages)
