@@ -10,9 +10,12 @@ from uuid import UUID
 import msgspec
 from litestar import Litestar, MediaType, Response, Router, get
 from litestar.response import Redirect
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot import embedded
+from chatbot.answering.voice import persona
+from chatbot.answering.voice.persona import Persona
 from chatbot.app import Service
 from chatbot.database import Database
 from chatbot.errors import Conflict, NotFound
@@ -20,7 +23,7 @@ from chatbot.library import ingest
 from chatbot.orgs import sites
 from chatbot.orgs.tables import Site
 from chatbot.staff import login
-from chatbot.staff.tables import Role
+from chatbot.staff.tables import Role, StaffMember
 from knowledge.web.addresses import LOOPBACK, Addresses
 from knowledge.web.fetch import Fetcher
 from knowledge.web.weburl import PORTS
@@ -34,6 +37,11 @@ STARTERS = [
     "What happens when the bot does not know the answer?",
     "Which files can I upload?",
 ]
+PERSONA = Persona(
+    name="Fern",
+    # What the documentation gives as examples: without them those sentences are not quoted.
+    link_hosts=("chat.example.org", "www.example.org", "localhost", "api.openai.com"),
+)
 PEOPLE = (("demo@example.com", "Ana", Role.OWNER), ("colleague@example.com", "Ben", Role.AGENT))
 PASSWORD_FILE = "demo_password"  # noqa: S105 - the name of a file
 HERE = Path(__file__).parent
@@ -61,6 +69,7 @@ async def prepare(service: Service, data_dir: Path, demo_port: int) -> Demo:
         org_id = (await sites.create_org(database, SITE, slug=ORG)).id
     for person in PEOPLE:
         await _welcome(database, org_id, person, password)
+    await _introduce(database, org_id)
     async with database.transaction(org_id, actor="system") as db:
         site = await _site(db, org_id, demo_port)
         for name, path in docs():
@@ -124,6 +133,21 @@ async def _welcome(
     except Conflict:
         return
     await login.set_password(database, login.Passwords(), email, password)
+
+
+async def _introduce(database: Database, org_id: UUID) -> None:
+    """Give the demo's bot its name, unless somebody has published or drafted another."""
+    async with database.transaction(org_id, actor="system") as db:
+        if (await persona.published(db, org_id)).version or await persona.draft(db, org_id):
+            return
+        owner = await db.scalar(
+            select(StaffMember.id).where(
+                StaffMember.org_id == org_id, StaffMember.role == Role.OWNER
+            )
+        )
+        if owner is not None:
+            await persona.save_draft(db, org_id, owner, PERSONA)
+            await persona.publish(db, org_id, owner)
 
 
 async def _site(db: AsyncSession, org_id: UUID, demo_port: int) -> Site:

@@ -1,4 +1,6 @@
 /** Every call there is; they give the reply's body or throw an ApiError. */
+import { answerCalls } from "./answers/api";
+import { assistantCalls } from "./assistant/api";
 import { body, clientFor, withSignal } from "./http";
 import { crawlCalls, documentCalls, faqCalls, searchCalls } from "./knowledge/api";
 import type { NewMessage, View } from "./wire";
@@ -55,6 +57,8 @@ export function orgApi(slug: string) {
     close: (id: string) =>
       body(client.POST("/api/v1/conversations/{conversation_id}/close", conversation(id))),
 
+    ...answerCalls(client),
+    ...assistantCalls(client),
     ...documentCalls(client),
     ...searchCalls(client),
     ...faqCalls(client),

@@ -4,6 +4,7 @@ import type { ErrorEnvelope, Paths } from "./wire";
 
 const CALL_MS_MAX = 20_000;
 const UPLOAD_MS_MAX = 300_000;
+const MODEL_MS_MAX = 40_000; // the server gives a model up before
 
 export type Retry = ErrorEnvelope["error"]["retry"];
 
@@ -31,6 +32,11 @@ export function clientFor(slug: string | null): Client<Paths> {
 
 export function upload(request: Request): Promise<Response> {
   return timed(request, UPLOAD_MS_MAX);
+}
+
+/** For a call that waits for a model. */
+export function patient(request: Request): Promise<Response> {
+  return timed(request, MODEL_MS_MAX);
 }
 
 function timed(request: Request, most_ms: number): Promise<Response> {

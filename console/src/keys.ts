@@ -13,6 +13,11 @@ export const keys = {
   /** Kept by us alone, never fetched. */
   answer: (slug: string, id: string) => ["org", slug, "answer", id] as const,
   outgoing: (slug: string, id: string) => ["org", slug, "outgoing", id] as const,
+  trace: (slug: string, mid: string) => ["org", slug, "trace", mid] as const,
+  affected: (slug: string, mid: string) => ["org", slug, "affected", mid] as const,
+  persona: (slug: string) => ["org", slug, "persona"] as const,
+  models: (slug: string) => ["org", slug, "models"] as const,
+  budget: (slug: string) => ["org", slug, "budget"] as const,
   documents: (slug: string) => ["org", slug, "documents"] as const,
   documentsOf: (slug: string, kind: DocumentKind | null) => ["org", slug, "documents", kind] as const,
   document: (slug: string, id: string) => ["org", slug, "document", id] as const,

@@ -143,6 +143,30 @@ const trial = createRoute({
   component: lazyRouteComponent(() => import("./knowledge/trial"), "TrialScreen"),
 });
 
+const assistant = createRoute({
+  getParentRoute: () => org,
+  path: "/assistant",
+  component: lazyRouteComponent(() => import("./assistant/assistant"), "AssistantScreen"),
+});
+
+const persona = createRoute({
+  getParentRoute: () => assistant,
+  path: "/",
+  component: lazyRouteComponent(() => import("./assistant/persona"), "PersonaScreen"),
+});
+
+const models = createRoute({
+  getParentRoute: () => assistant,
+  path: "/models",
+  component: lazyRouteComponent(() => import("./assistant/models"), "ModelsScreen"),
+});
+
+const budget = createRoute({
+  getParentRoute: () => assistant,
+  path: "/budget",
+  component: lazyRouteComponent(() => import("./assistant/budget"), "BudgetScreen"),
+});
+
 const sites = createRoute({
   getParentRoute: () => org,
   path: "/sites",
@@ -156,6 +180,7 @@ const tree = root.addChildren([
     orgHome,
     inbox.addChildren([noConversation, conversation]),
     knowledge.addChildren([documents, document, faqs, websites, website, trial]),
+    assistant.addChildren([persona, models, budget]),
     sites,
   ]),
 ]);

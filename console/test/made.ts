@@ -21,6 +21,10 @@ export function message(changed: Partial<Message> & { id: string; rev: number })
     sources: [],
     confidence: null,
     page_url: null,
+    feedback: null,
+    review: null,
+    suggestions: [],
+    corrects: null,
     ...changed,
   };
 }
@@ -41,6 +45,8 @@ export function conversation(changed: Partial<Conversation> = {}): Conversation 
     created_at: AT,
     updated_at: AT,
     rev: 1,
+    episode: 1,
+    earlier_summary: null,
     ...changed,
   };
 }

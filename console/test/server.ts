@@ -2,6 +2,8 @@
 import type { LinkEvents, Transport } from "@widget/realtime/transport";
 import type { Crawl, Document } from "../src/knowledge/wire";
 import type { Conversation, LiveAnswer, Message, Signal, View } from "../src/wire";
+import { Assistant } from "./assistant";
+import { Given } from "./given";
 import { Library } from "./library";
 import { ANA, conversation, message, signal } from "./made";
 
@@ -16,6 +18,8 @@ export class Server {
   conversations = new Map<string, Conversation>();
   messages: Message[] = [];
   library = new Library();
+  given = new Given();
+  assistant = new Assistant();
   answer: LiveAnswer | null = null;
   /** Of the next messages sent, how many replies get lost on their way back. */
   repliesLost = 0;
@@ -157,6 +161,10 @@ export class Server {
         }
         if (what === "messages") return json(this.#transcript(id, Number(query.get("after"))));
         return json(this.conversations.get(id));
+      case "answers":
+        return this.#given(request, id, what ?? "", query);
+      case "org":
+        return this.assistant.answer(request, path.split("/").slice(2));
       case "knowledge":
         return this.library.answer(request, path.split("/").slice(2), query);
       case "sites":
@@ -165,6 +173,34 @@ export class Server {
       default:
         return json({ error: { code: "not_found", message: "Nothing here.", retry: "never" } }, 404);
     }
+  }
+
+  async #given(request: Request, mid: string, what: string, query: URLSearchParams): Promise<Response> {
+    const body: unknown = await request.json().catch(() => undefined);
+    if (body !== undefined) this.given.sent.push(body);
+    if (what === "affected") return json(this.given.page(query.get("after")));
+    if (what === "notices") return json(this.given.tell(body as { message_ids: string[] }));
+    const before = this.messages.find(({ id }) => id === mid);
+    if (what === "review" && before) {
+      const verdict = request.method === "DELETE" ? null : (body as { kind: "checked"; text?: string });
+      return json(this.#revise(this.given.reviewed(before, verdict)));
+    }
+    if (what === "trace" && this.given.trace) return json(this.given.trace);
+    return json({ error: { code: "not_found", message: "There is no such answer.", retry: "never" } }, 404);
+  }
+
+  /** Changes a stored message and says so. */
+  revise(changed: Message): void {
+    const { conversation_id, rev } = this.#revise(changed);
+    const topic = `conversation:${conversation_id}:messages`;
+    this.emit("signal", signal(topic, "message.changed", { version: rev }));
+  }
+
+  #revise(changed: Message): Message {
+    const rev = Math.max(...this.messages.map((each) => each.rev)) + 1;
+    const stored = { ...changed, rev };
+    this.messages = [...this.messages.filter(({ id }) => id !== changed.id), stored];
+    return stored;
   }
 
   #staff(what: string, slug: string | null): Response {
@@ -189,10 +225,15 @@ export class Server {
 
   #list(view: View) {
     const states = { waiting: "waiting", mine: "staff", bot: "bot", closed: "closed", all: null };
-    const items = [...this.conversations.values()].filter(
-      ({ state }) => !states[view] || states[view] === state,
+    const items = [...this.conversations.values()].filter(({ id, state }) =>
+      view === "disliked" ? this.#isDisliked(id) : !states[view] || states[view] === state,
     );
     return { items, next: null };
+  }
+
+  #isDisliked(id: string): boolean {
+    const own = this.messages.filter((each) => each.conversation_id === id);
+    return own.some(({ feedback, review }) => feedback?.value === -1 && review === null);
   }
 
   #transcript(id: string, after: number) {

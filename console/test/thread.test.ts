@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
+  firstDisliked,
   runningAnswer,
   type Thread,
   unstored,
@@ -21,6 +22,21 @@ function read(...items: Message[]): Thread {
 const ids = (thread: Thread): string[] => thread.messages.map(({ id }) => id);
 
 describe("a thread", () => {
+  it("knows the first answer that was disliked and that nobody has looked at", () => {
+    const feedback = { value: -1, reason: null } as const;
+    const review = { kind: "checked", by: "Ana", at: "2026-11-21T08:00:00Z" } as const;
+
+    const { messages } = read(
+      message({ id: "liked", rev: 1, feedback: { value: 1, reason: null } }),
+      message({ id: "checked", rev: 2, feedback, review }),
+      message({ id: "disliked", rev: 3, feedback }),
+      message({ id: "later", rev: 4, feedback }),
+    );
+
+    expect(firstDisliked(messages)).toBe("disliked");
+    expect(firstDisliked(messages.slice(0, 2))).toBeNull();
+  });
+
   it("puts a note behind the message it follows, not behind later ones", () => {
     const thread = read(
       message({ id: "first", rev: 1, seq: 1 }),

@@ -79,11 +79,17 @@ export function useSay(id: string) {
   };
 }
 
-function withThread(client: QueryClient, { slug }: Org, id: string, next: (thread: Thread) => Thread): void {
+/** Changes what is known of a conversation, if anything is. */
+export function withThread(
+  client: QueryClient,
+  { slug }: Org,
+  id: string,
+  next: (thread: Thread) => Thread,
+): void {
   client.setQueryData<Thread>(keys.thread(slug, id), (thread) => thread && next(thread));
 }
 
-function readAgain(client: QueryClient, { slug }: Org, id: string): void {
+export function readAgain(client: QueryClient, { slug }: Org, id: string): void {
   void client.invalidateQueries({ queryKey: keys.thread(slug, id) });
   void client.invalidateQueries({ queryKey: keys.lists(slug) });
 }

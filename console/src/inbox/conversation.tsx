@@ -16,10 +16,11 @@ import { useShortcuts } from "../shell/shortcuts";
 import type { Conversation } from "../wire";
 import { type Act, actsFor, useAct, useSay } from "./actions";
 import { Composer } from "./composer";
+import { Earlier } from "./earlier";
 import { rowId, StateChip } from "./row";
 import { visitorName } from "./rows";
 import { Story } from "./story";
-import { runningAnswer, unstored } from "./thread";
+import { firstDisliked, runningAnswer, unstored } from "./thread";
 import { useTyping } from "./typing";
 
 const route = getRouteApi("/$slug/inbox/$conversationId");
@@ -45,6 +46,7 @@ export function ConversationPane({ id }: { id: string }) {
   const typing = useTyping(id);
   const { say, again, discard } = useSay(id);
   const act = useAct(id);
+  const { view } = route.useSearch();
   useRealtimeSubscription(topics.messages(id), keys.thread(org.slug, id));
   useRealtimeSubscription(topics.notes(id), keys.thread(org.slug, id));
   if (!thread.data) {
@@ -67,12 +69,14 @@ export function ConversationPane({ id }: { id: string }) {
           {conversation.handoff.reason}
         </p>
       )}
+      <Earlier conversation={conversation} />
       <Story
         conversation={conversation}
         messages={messages}
         answer={runningAnswer(answer, messages)}
         outgoing={unstored(outgoing, messages)}
         typing={typing}
+        wanted={view === "disliked" ? firstDisliked(messages) : null}
         onAgain={again}
         onDiscard={discard}
       />

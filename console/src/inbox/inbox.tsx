@@ -9,7 +9,7 @@ import { Empty, Failed, Loading } from "../parts/states";
 import { useOrg } from "../org";
 import { conversationsQuery, threadQuery } from "../queries";
 import { useShortcuts } from "../shell/shortcuts";
-import type { View } from "../wire";
+import type { Conversation, Page, View } from "../wire";
 import { Row, rowId } from "./row";
 import { neighbour, rowsOf, VIEW_NAMES, VIEWS, withOpen } from "./rows";
 
@@ -19,6 +19,10 @@ const NOTHING: Record<View, { title: string; about: string }> = {
   waiting: { title: "Nobody waits", about: "Who asks for a person appears here at once." },
   mine: { title: "Nothing is yours", about: "Conversations you take over are listed here." },
   bot: { title: "The bot is idle", about: "Conversations it answers are listed here." },
+  disliked: {
+    title: "Nothing is disliked",
+    about: "Conversations with an answer that its visitor disliked and nobody has looked at are listed here.",
+  },
   all: { title: "No conversations yet", about: "They begin when a visitor writes on one of your sites." },
   closed: { title: "Nothing is closed", about: "Closed conversations are kept here." },
 };
@@ -46,7 +50,7 @@ export function InboxScreen() {
       <section
         aria-label="Conversations"
         className={cx(
-          "h-full min-h-0 w-full flex-col border-line bg-surface md:flex md:border-r md:w-84 md:shrink-0",
+          "h-full min-h-0 w-full flex-col border-line bg-surface md:flex md:border-r md:w-88 md:shrink-0",
           open ? "hidden" : "flex",
         )}
       >
@@ -66,10 +70,17 @@ export function InboxScreen() {
 
 function Views({ current }: { current: View }) {
   const org = useOrg();
-  const { data } = useInfiniteQuery(conversationsQuery(org, "waiting"));
-  const waiting = data ? rowsOf(data.pages, "waiting").length : 0;
+  const waiting = useInfiniteQuery(conversationsQuery(org, "waiting"));
+  const disliked = useInfiniteQuery(conversationsQuery(org, "disliked"));
+  const counts: Partial<Record<View, string>> = {
+    waiting: countOf(waiting, "waiting"),
+    disliked: countOf(disliked, "disliked"),
+  };
   return (
-    <nav aria-label="Views" className="flex gap-0.5 overflow-x-auto border-b border-line px-2.5 pb-2.5">
+    <nav
+      aria-label="Views"
+      className="flex gap-0.5 overflow-x-auto border-b border-line px-2.5 pb-2.5 max-md:justify-between"
+    >
       {VIEWS.map((view) => (
         <Link
           key={view}
@@ -78,20 +89,33 @@ function Views({ current }: { current: View }) {
           search={{ view }}
           aria-current={view === current ? "page" : undefined}
           className={cx(
-            "flex h-8 shrink-0 items-center gap-1.5 rounded-lg px-2 text-[0.8125rem] font-medium",
+            "flex h-8 shrink-0 items-center gap-1 rounded-lg px-1.5 text-[0.8125rem] font-medium",
             view === current ? "bg-accent-tint text-accent-strong" : "text-soft hover:bg-hover",
           )}
         >
-          {VIEW_NAMES[view]}
-          {view === "waiting" && waiting > 0 && (
-            <span className="min-w-4.5 rounded-full bg-warn px-1 text-center text-[0.68rem] leading-4.5 font-bold text-surface">
-              {waiting}
+          {VIEW_NAMES[view]}{" "}
+          {counts[view] && (
+            <span
+              className={cx(
+                "min-w-4.5 rounded-full px-1 text-center text-[0.68rem] leading-4.5 font-bold",
+                view === "waiting" ? "bg-warn text-surface" : "bg-sunken text-ink",
+              )}
+            >
+              {counts[view]}
             </span>
           )}
         </Link>
       ))}
     </nav>
   );
+}
+
+type Counted = { data: { pages: Page<Conversation>[] } | undefined; hasNextPage: boolean };
+
+/** How many there are, "50+" while there are more pages; nothing for none. */
+function countOf({ data, hasNextPage }: Counted, view: View): string {
+  const count = data ? rowsOf(data.pages, view).length : 0;
+  return count === 0 ? "" : `${count}${hasNextPage ? "+" : ""}`;
 }
 
 function List({ view, open }: { view: View; open: string | null }) {

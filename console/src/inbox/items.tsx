@@ -1,7 +1,8 @@
 /** One thing in the story: said by a visitor, the bot or staff, noted by staff, or told by the house. */
 import type { Answer } from "@widget/realtime/answers";
-import { CircleHelp, StickyNote, TriangleAlert } from "lucide-react";
+import { CircleHelp, PenLine, StickyNote, TriangleAlert } from "lucide-react";
 import { memo, type ReactNode, useState } from "react";
+import { BelowAnswer } from "../answers/below";
 import { useOrg } from "../org";
 import { Avatar } from "../parts/avatar";
 import { Button } from "../parts/button";
@@ -20,6 +21,11 @@ const ENDINGS: Record<Message["status"], string | null> = {
   interrupted: "The answer was cut off",
 };
 
+/** Where a message stands on the page. */
+export function placeOf(mid: string): string {
+  return `message-${mid}`;
+}
+
 type StoredProps = { message: Message; visitor: string; page: string | null };
 
 export const StoredItem = memo(function StoredItem({ message, visitor, page }: StoredProps) {
@@ -34,8 +40,23 @@ export const StoredItem = memo(function StoredItem({ message, visitor, page }: S
   }
   const name = author.kind === "visitor" ? visitor : author.name;
   return (
-    <Said kind={author.kind} id={author.id} name={name} at={created_at} page={page}>
+    <Said
+      kind={author.kind}
+      id={author.id}
+      name={name}
+      at={created_at}
+      page={page}
+      place={placeOf(message.id)}
+      below={author.kind === "assistant" && <BelowAnswer message={message} />}
+    >
       {author.kind === "assistant" ? <AnswerBody message={message} /> : <Plain text={text} />}
+      {message.corrects !== null && (
+        <button type="button" onClick={() => show(message.corrects)} className="mt-2 block rounded-full">
+          <Chip tone="accent">
+            <PenLine size={12} aria-hidden /> Corrects an earlier answer
+          </Chip>
+        </button>
+      )}
     </Said>
   );
 });
@@ -111,13 +132,16 @@ type SaidProps = {
   at?: string;
   doing?: string;
   page?: string | null;
+  below?: ReactNode;
+  /** The id by which it is found on the page. */
+  place?: string;
   children: ReactNode;
 };
 
-function Said({ kind, id, name, at, doing, page, children }: SaidProps) {
+function Said({ kind, id, name, at, doing, page, below, place, children }: SaidProps) {
   const ours = kind !== "visitor";
   return (
-    <article className={cx("flex gap-2.5", ours && "flex-row-reverse")}>
+    <article id={place} className={cx("flex gap-2.5", ours && "flex-row-reverse")}>
       <Avatar kind={kind} id={id} name={name} small />
       <div className={cx("min-w-0 max-w-[85%]", ours && "flex flex-col items-end")}>
         <p className="mb-1 flex flex-wrap gap-x-2 text-xs text-soft">
@@ -136,6 +160,7 @@ function Said({ kind, id, name, at, doing, page, children }: SaidProps) {
         >
           {children}
         </div>
+        {below}
       </div>
     </article>
   );
@@ -191,6 +216,11 @@ function Dots() {
       ))}
     </span>
   );
+}
+
+/** Brings a message into sight, where it is drawn. */
+function show(mid: string | null): void {
+  if (mid !== null) document.getElementById(placeOf(mid))?.scrollIntoView({ block: "center" });
 }
 
 function pagePath(url: string): string {

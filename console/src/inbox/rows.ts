@@ -1,12 +1,13 @@
 /** What a row of the inbox says, worked out from its conversation. Pure. */
 import type { Conversation, Page, View } from "../wire";
 
-export const VIEWS: readonly View[] = ["waiting", "mine", "bot", "all", "closed"];
+export const VIEWS: readonly View[] = ["waiting", "mine", "bot", "disliked", "all", "closed"];
 
 export const VIEW_NAMES: Record<View, string> = {
   waiting: "Waiting",
   mine: "Mine",
   bot: "Bot",
+  disliked: "Disliked",
   all: "All",
   closed: "Closed",
 };

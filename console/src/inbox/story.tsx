@@ -6,7 +6,7 @@ import { Button } from "../parts/button";
 import { announce } from "../parts/notices";
 import { dayName } from "../times";
 import type { Conversation, Message } from "../wire";
-import { OutgoingItem, RunningItem, StoredItem } from "./items";
+import { OutgoingItem, placeOf, RunningItem, StoredItem } from "./items";
 import { visitorName } from "./rows";
 import type { Outgoing } from "./thread";
 
@@ -19,15 +19,18 @@ type StoryProps = {
   answer: Answer | null;
   outgoing: Outgoing[];
   typing: string[];
+  /** The message to begin at; without one, the end. */
+  wanted: string | null;
   onAgain: (sent: Outgoing) => void;
   onDiscard: (sent: Outgoing) => void;
 };
 
-export function Story({ conversation, messages, answer, outgoing, typing, onAgain, onDiscard }: StoryProps) {
-  const [most, setMost] = useState(SHOWN_AT_ONCE);
+export function Story(props: StoryProps) {
+  const { conversation, messages, answer, outgoing, typing, wanted, onAgain, onDiscard } = props;
+  const [most, setMost] = useState(() => shownAtFirst(messages, wanted));
   const shown = messages.slice(-most);
   const name = visitorName(conversation);
-  const { scroller, content, away, toEnd } = useEnd(outgoing.length);
+  const { scroller, content, away, toEnd } = useEnd(outgoing.length, wanted);
   useAnnounced(messages, name);
   return (
     <div className="relative min-h-0 flex-1">
@@ -77,6 +80,12 @@ export function Story({ conversation, messages, answer, outgoing, typing, onAgai
   );
 }
 
+/** As many from the end as hold the message that is wanted. */
+function shownAtFirst(messages: Message[], wanted: string | null): number {
+  const at = messages.findIndex(({ id }) => id === wanted);
+  return at === -1 ? SHOWN_AT_ONCE : Math.max(SHOWN_AT_ONCE, messages.length - at + 1);
+}
+
 function Day({ at, before }: { at: string; before: string | undefined }) {
   const now = Date.now();
   const day = dayName(at, now);
@@ -98,10 +107,11 @@ type End = {
   toEnd: () => void;
 };
 
-/** Follows the end while it is near; what oneself sends brings one back to it. */
-function useEnd(sent: number): End {
+/** Follows the end while it is near; what oneself sends brings one back to it. It begins at `wanted`, if given. */
+function useEnd(sent: number, wanted: string | null): End {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
+  const begin = useRef(wanted);
   const near = useRef(true);
   const [away, setAway] = useState(false);
   const toEnd = (): void => scroller.current?.scrollTo({ top: scroller.current.scrollHeight });
@@ -116,7 +126,11 @@ function useEnd(sent: number): End {
     box.addEventListener("scroll", look, { passive: true });
     grown.observe(inner);
     grown.observe(box);
-    toEnd();
+    const place = begin.current === null ? null : document.getElementById(placeOf(begin.current));
+    if (place) {
+      near.current = false;
+      place.scrollIntoView({ block: "center" });
+    } else toEnd();
     return () => {
       box.removeEventListener("scroll", look);
       grown.disconnect();

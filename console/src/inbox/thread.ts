@@ -39,6 +39,11 @@ export function withConversation(thread: Thread, conversation: Conversation): Th
   return { ...thread, conversation: newer(thread.conversation, conversation) };
 }
 
+/** The first answer that its visitor disliked and no colleague has looked at. */
+export function firstDisliked(messages: Message[]): string | null {
+  return messages.find(({ feedback, review }) => feedback?.value === -1 && review === null)?.id ?? null;
+}
+
 /** What was sent and is not among the stored messages yet. */
 export function unstored(outgoing: Outgoing[], messages: Message[]): Outgoing[] {
   const ours = messages.filter((message) => message.author.kind === "staff");

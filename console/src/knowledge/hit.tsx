@@ -3,7 +3,8 @@ import { Link } from "@tanstack/react-router";
 import { useOrg } from "../org";
 import { Chip } from "../parts/chip";
 import { cx } from "../parts/cx";
-import { length, type Scales, share } from "./trying";
+import { Score } from "./score";
+import type { Scales } from "./trying";
 import type { SearchHit, Word } from "./wire";
 
 type HitProps = { hit: SearchHit; place: number; scales: Scales };
@@ -58,23 +59,6 @@ function Source({ hit: { passage, title } }: { hit: SearchHit }) {
     >
       {name}
     </Link>
-  );
-}
-
-type ScoreProps = { name: string; value: number; full: number; strong?: boolean };
-
-function Score({ name, value, full, strong = false }: ScoreProps) {
-  return (
-    <div className="flex items-center gap-2">
-      <dt className="w-14 sm:w-auto">{name}</dt>
-      <dd className={cx("w-10 font-semibold tabular-nums", strong && "text-ink")}>{value.toFixed(2)}</dd>
-      <dd aria-hidden className="h-1.5 min-w-8 flex-1 overflow-hidden rounded-full bg-sunken">
-        <div
-          className={cx("h-full rounded-full", strong ? "bg-accent" : "bg-edge")}
-          style={{ width: length(share(value, full)) }}
-        />
-      </dd>
-    </div>
   );
 }
 

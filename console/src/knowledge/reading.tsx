@@ -40,7 +40,7 @@ export function DocumentScreen() {
           <ChevronLeft size={16} aria-hidden /> Documents
         </Link>
         {document && <Head key={document.id} document={document} />}
-        {document && <Passages key={documentId} document={document} />}
+        {document && <Passages key={`passages of ${documentId}`} document={document} />}
         {!document &&
           (error ? (
             <Failed error={error} onRetry={() => void refetch()} />

@@ -11,6 +11,20 @@ const CARD = "fixed z-50 bg-surface text-ink shadow-float outline-none";
 const CENTRED =
   "top-1/2 left-1/2 max-h-[85dvh] w-[calc(100vw-2rem)] -translate-1/2 overflow-y-auto rounded-2xl p-5";
 
+/** Radix gives the focus back to its own triggers only; ours open from anywhere, and the focus goes back there. */
+function useFocusBack(open: boolean): (event: Event) => void {
+  const from = useRef<Element | null>(null);
+  const was = useRef(false);
+  // Before a field inside takes the focus: later nobody knows where it was.
+  if (open && !was.current) from.current = document.activeElement;
+  was.current = open;
+  return (event) => {
+    if (!(from.current instanceof HTMLElement) || !from.current.isConnected) return;
+    event.preventDefault();
+    from.current.focus();
+  };
+}
+
 type DialogProps = {
   title: string;
   about?: string;
@@ -22,6 +36,7 @@ type DialogProps = {
 };
 
 export function Dialog({ title, about, open, onClose, children, side = false }: DialogProps) {
+  const focusBack = useFocusBack(open);
   return (
     <Radix.Root open={open} onOpenChange={(next) => !next && onClose()}>
       <Radix.Portal>
@@ -33,6 +48,7 @@ export function Dialog({ title, about, open, onClose, children, side = false }: 
               ? "inset-y-0 right-0 flex w-full max-w-xl flex-col sm:border-l sm:border-line"
               : cx(CENTRED, "max-w-md"),
           )}
+          onCloseAutoFocus={focusBack}
           {...(about === undefined ? { "aria-describedby": undefined } : {})}
         >
           <header className={cx("flex items-start gap-3", side ? "border-b border-line p-4" : "mb-4")}>
@@ -65,6 +81,7 @@ type ConfirmProps = {
 
 export function Confirm({ title, about, action, danger = false, open, onClose, onConfirm }: ConfirmProps) {
   const go = useRef<HTMLButtonElement>(null);
+  const focusBack = useFocusBack(open);
   // What can be undone is one key press away; what cannot is not.
   const focusGo = (event: Event): void => {
     if (danger) return;
@@ -75,7 +92,11 @@ export function Confirm({ title, about, action, danger = false, open, onClose, o
     <Alert.Root open={open} onOpenChange={(next) => !next && onClose()}>
       <Alert.Portal>
         <div className={SCRIM} />
-        <Alert.Content className={cx(CARD, CENTRED, "max-w-sm")} onOpenAutoFocus={focusGo}>
+        <Alert.Content
+          className={cx(CARD, CENTRED, "max-w-sm")}
+          onOpenAutoFocus={focusGo}
+          onCloseAutoFocus={focusBack}
+        >
           <Alert.Title className="text-base font-semibold wrap-anywhere">{title}</Alert.Title>
           <Alert.Description className="mt-1.5 text-soft">{about}</Alert.Description>
           <div className="mt-5 flex justify-end gap-2">
@@ -105,11 +126,12 @@ type AskProps = {
 /** A question that stays until what it asks for is done, and says so when that fails. */
 export function Ask(props: AskProps) {
   const { title, about, action, danger = false, busy, problem, onClose, onConfirm, children } = props;
+  const focusBack = useFocusBack(true);
   return (
     <Alert.Root open onOpenChange={(next) => !next && !busy && onClose()}>
       <Alert.Portal>
         <div className={SCRIM} />
-        <Alert.Content className={cx(CARD, CENTRED, "max-w-md")}>
+        <Alert.Content className={cx(CARD, CENTRED, "max-w-md")} onCloseAutoFocus={focusBack}>
           <Alert.Title className="text-base font-semibold wrap-anywhere">{title}</Alert.Title>
           <Alert.Description className="mt-1.5 text-soft">{about}</Alert.Description>
           {children}

@@ -34,7 +34,7 @@ export function AccountMenu() {
   return (
     <>
       <Menu.Root modal={false}>
-        <Menu.Trigger className="flex flex-col items-center gap-1 py-2 text-xs hover:text-white md:rounded-xl md:py-2.5 data-[state=open]:text-white">
+        <Menu.Trigger className="flex flex-col items-center gap-1 py-2 text-xs hover:text-white max-sm:text-[0.68rem] md:rounded-xl md:py-2.5 data-[state=open]:text-white">
           <span className="-my-0.5">
             <Avatar kind="staff" id={me.staff.id} name={me.staff.name} small />
           </span>

@@ -41,7 +41,7 @@ export function ConnectionBadge() {
     <div
       role="status"
       title={about}
-      className="flex flex-col items-center justify-end gap-1.5 py-2 text-xs md:py-2.5"
+      className="flex flex-col items-center justify-end gap-1.5 py-2 text-xs max-sm:text-[0.68rem] md:py-2.5"
     >
       <span className={cx("size-2.5 rounded-full", dot)} aria-hidden />
       {name}

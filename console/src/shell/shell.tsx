@@ -1,6 +1,6 @@
 /** What stands around every screen of an organisation: where one can go, who one is, whether it is live. */
 import { getRouteApi, Link, Outlet, useLocation } from "@tanstack/react-router";
-import { BookOpen, Globe, Inbox, type LucideIcon } from "lucide-react";
+import { BookOpen, Bot, Globe, Inbox } from "lucide-react";
 import { OrgProvider, useOrg } from "../org";
 import { cx } from "../parts/cx";
 import { AccountMenu } from "./account";
@@ -10,12 +10,12 @@ import { useWaiting } from "./waiting";
 
 const route = getRouteApi("/$slug");
 
-const PLACES: { name: string; to: "/$slug/inbox" | "/$slug/knowledge" | "/$slug/sites"; icon: LucideIcon }[] =
-  [
-    { name: "Inbox", to: "/$slug/inbox", icon: Inbox },
-    { name: "Knowledge", to: "/$slug/knowledge", icon: BookOpen },
-    { name: "Sites", to: "/$slug/sites", icon: Globe },
-  ];
+const PLACES = [
+  { name: "Inbox", to: "/$slug/inbox", icon: Inbox },
+  { name: "Knowledge", to: "/$slug/knowledge", icon: BookOpen },
+  { name: "Assistant", to: "/$slug/assistant", icon: Bot },
+  { name: "Sites", to: "/$slug/sites", icon: Globe },
+] as const;
 
 export function OrgScreen() {
   const { me } = route.useRouteContext();
@@ -42,7 +42,7 @@ function Shell() {
         aria-label="Main"
         className={cx(
           "shrink-0 bg-rail text-rail-ink md:flex md:w-22 md:flex-col md:gap-1 md:px-2 md:py-3",
-          reading ? "hidden" : "grid grid-cols-5 pb-[env(safe-area-inset-bottom)]",
+          reading ? "hidden" : "grid grid-cols-6 pb-[env(safe-area-inset-bottom)]",
         )}
       >
         {PLACES.map(({ name, to, icon: Icon }) => (
@@ -50,7 +50,7 @@ function Shell() {
             key={name}
             to={to}
             params={{ slug }}
-            className="relative flex flex-col items-center gap-1 py-2 text-xs hover:text-white md:rounded-xl md:py-2.5"
+            className="relative flex flex-col items-center gap-1 py-2 text-xs hover:text-white max-sm:text-[0.68rem] md:rounded-xl md:py-2.5"
             activeProps={{ className: "text-white md:bg-rail-on" }}
           >
             <Icon size={20} strokeWidth={1.75} aria-hidden />
