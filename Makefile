@@ -37,7 +37,7 @@ fix: .make/dev .make/npm-widget ## format, and mend what the linter can
 	npm --prefix widget run fix
 
 bench: .make/dev build ## every benchmark, short, beside its peer
-	@for each in search ingest answer siege signals size; do $(BIN)/python -m benchmarks.$$each $(ARGS) || exit 1; done
+	@for each in search ingest answer streaming siege signals size; do $(BIN)/python -m benchmarks.$$each $(ARGS) || exit 1; done
 
 bench-full: .make/dev ## search among a million passages, built once and kept in .bench (10 GB, half an hour)
 	$(BIN)/python -m benchmarks.search --full $(ARGS)

@@ -1,6 +1,8 @@
 """The whole service in a process of its own, and a watch on its pool of database connections."""
 
 import asyncio
+import os
+import sys
 import time
 from dataclasses import fields
 from multiprocessing.connection import Connection
@@ -15,7 +17,7 @@ from benchmarks.streaming_endpoint import MODEL
 from chatbot import logs
 from chatbot.app import Service
 from chatbot.database import Database
-from chatbot.serving import WebServer, bind
+from chatbot.serving import WebServer, bind, keep_for_good
 from chatbot.settings import Limits, Settings
 
 SECRET: Final = "only for a benchmark: it may be known to all"
@@ -34,6 +36,7 @@ class Held(msgspec.Struct):
 
 def serve(pipe: Connection, database_url: str, endpoint_url: str) -> None:
     """Say the address, answer `held` with a Held, and leave when the pipe is closed."""
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # its log is no part of the figures
     logs.set_up("error")
     uvloop.run(_serve(pipe, database_url, endpoint_url))
 
@@ -44,6 +47,7 @@ async def _serve(pipe: Connection, database_url: str, endpoint_url: str) -> None
         service = Service(settings(database_url, endpoint_url, url), run_jobs=False)
         watch = _Watch(service.database)
         server = WebServer(service.asgi)
+        keep_for_good()
         running = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:
             if running.done():

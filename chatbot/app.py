@@ -175,7 +175,7 @@ class Service:
                 mid = UUID(signal.ids["answer_id"])
                 self.answers.stop(org_id, UUID(signal.ids["conversation_id"]), mid)
             case topics.HANDOFF_TAKEN:
-                self.answers.withdraw(org_id, UUID(signal.ids["conversation_id"]))
+                self.answers.hear_takeover(org_id, UUID(signal.ids["conversation_id"]))
             case _:
                 pass
 

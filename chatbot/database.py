@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
+import psycopg
 from psycopg.errors import InFailedSqlTransaction
 from psycopg.pq import TransactionStatus
 from sqlalchemy import DateTime, MetaData, event, text
 from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -19,11 +22,13 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session, SessionTransaction
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 STATEMENT_TIMEOUT_MS = 30_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
 CONNECT_TIMEOUT_S = 5
 POOL_WAIT_S = 10
+BELIEVED_S = 1.0
 SEARCH_PATH = "public,jobs"  # the queue's functions name their tables without a schema
 
 _SCOPE = text(
@@ -70,7 +75,7 @@ class Database:
             pool_size=connections,
             max_overflow=0,
             pool_timeout=POOL_WAIT_S,
-            pool_pre_ping=True,
+            pool_use_lifo=True,  # few connections, all of them warm
             hide_parameters=True,  # an error's text must not carry what visitors wrote
             connect_args={
                 "connect_timeout": CONNECT_TIMEOUT_S,
@@ -79,6 +84,8 @@ class Database:
                 f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}",
             },
         )
+        event.listen(self.engine.sync_engine, "checkin", _note_use)
+        event.listen(self.engine.sync_engine, "checkout", _refuse_dead)
         self._sessions = async_sessionmaker(
             self.engine, expire_on_commit=False, sync_session_class=type("_Scoped", (Session,), {})
         )
@@ -119,6 +126,27 @@ class Database:
             session.info["wrote"] = False
             for callback in self._listeners:
                 callback()
+
+
+def _note_use(_link: object, record: ConnectionPoolEntry) -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+def _refuse_dead(
+    link: DBAPIConnection, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection
+) -> None:
+    """Ask a connection that has rested whether it still lives; one just used is believed, and saves
+    the way there and back. The pool replaces a dead one.
+    """
+    if time.monotonic() - record.info.get("used_at", 0.0) < BELIEVED_S:
+        return
+    try:
+        cursor = link.cursor()
+        cursor.execute("select 1")
+        cursor.close()
+        link.rollback()
+    except psycopg.Error as error:
+        raise DisconnectionError from error
 
 
 def _name_the_scope(session: Session, transaction: SessionTransaction, link: Connection) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import secrets
 import signal
 import socket
@@ -112,12 +113,21 @@ async def serve(apps: Sequence[tuple[Any, socket.socket]]) -> None:
             server.should_exit = True
 
     _on_signals(leave)
+    keep_for_good()
     await asyncio.gather(
         *(
             server.serve(sockets=[listener])
             for server, (_, listener) in zip(servers, apps, strict=True)
         )
     )
+
+
+def keep_for_good() -> None:
+    """What is loaded by now stays until the end: the collector need not look through it again (a
+    full collection took 140 ms, in which nothing else moves).
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def until_told_to_leave() -> None:

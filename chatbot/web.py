@@ -108,7 +108,15 @@ def address_block(scope: Scope, trusted_proxies: Sequence[str]) -> str:
 def _forwarded_for(scope: Scope) -> list[str]:
     lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
     hops = b",".join(lines).decode("latin-1").split(",")
-    return [hop.strip() for hop in hops if hop.strip()]
+    return [_without_port(hop.strip()) for hop in hops if hop.strip()]
+
+
+def _without_port(hop: str) -> str:
+    """Some proxies write `203.0.113.9:50412`, and an IPv6 address in brackets."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    host, _, port = hop.partition(":")
+    return host if port.isdecimal() else hop
 
 
 def chatbot_error(_request: Request[Any, Any, Any], error: ChatbotError) -> Response[Any]:

@@ -6,6 +6,7 @@ stopped, failed, withdrawn or interrupted.
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Protocol
 from uuid import UUID
@@ -77,6 +78,7 @@ class _Running:
         self.asked: Asked | None = None
         self.stream: AnswerStream | None = None
         self.retries: deque[Asked] = deque()
+        self.may_restart = True
         self.spoke = False
         self.ending: Ending | None = None
         self.again = False
@@ -90,8 +92,15 @@ class _Running:
     def hear_more(self) -> None:
         """A newer question: before the first word the attempt starts over with both."""
         self.again = True
-        if not self.spoke:
+        if self.starts_over:
             self._cut()
+
+    @property
+    def starts_over(self) -> bool:
+        """Whether the attempt is to be made again with a newer question. An answer that is tried
+        again is not: its place is before that question.
+        """
+        return self.again and self.may_restart and not self.spoke
 
     def _cut(self) -> None:
         """Cancel the attempt, once: a second time would tear the connection whose query it is just
@@ -99,6 +108,14 @@ class _Running:
         """
         if self.attempt is not None and not self.attempt.cancelling():
             self.attempt.cancel()
+
+    @property
+    def progress(self) -> recovery.Progress | None:
+        """How far the attempt has come; None between attempts."""
+        if self.attempt is None or self.asked is None or self.stream is None:
+            return None
+        sent = self.stream.sent
+        return self.asked.mid, self.asked.attempt, sent.text, sent.seq
 
     def take_sparing(self) -> bool:
         sparing, self.sparing = self.sparing, False
@@ -122,6 +139,8 @@ class Answers:
         self._seconds_max = seconds_max
         self._running: dict[Key, _Running] = {}
         self._keeping: list[asyncio.Task[None]] = []
+        self._looking: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def open(self) -> None:
         """Begin to give signs of life, and to look for turns whose process died and for questions
@@ -134,8 +153,10 @@ class Answers:
 
     async def close(self) -> None:
         """Interrupt what still runs, keeping its text."""
-        for task in self._keeping:
+        self._closed = True
+        for task in (*self._keeping, *self._looking):
             task.cancel()
+        await asyncio.gather(*self._keeping, *self._looking, return_exceptions=True)
         tasks = [each.task for each in self._running.values() if each.task is not None]
         for running in self._running.values():
             running.end_as("interrupted")
@@ -146,11 +167,15 @@ class Answers:
         """See that the conversation's open questions get answered (`sparing`: without asking a
         model); returns at once.
         """
+        if self._closed:
+            return  # another process, or the next start, takes it up
         running = self._task((org_id, conversation_id))
         running.sparing = running.sparing or sparing
 
     def retry(self, asked: Asked) -> None:
         """Write again the answer of a turn that was opened again."""
+        if self._closed:
+            return
         self._task((asked.org_id, asked.conversation_id)).retries.append(asked)
 
     def stop(self, org_id: UUID, conversation_id: UUID, mid: UUID) -> None:
@@ -159,17 +184,23 @@ class Answers:
         if running is not None and running.asked is not None and running.asked.mid == mid:
             running.end_as("stopped")
 
-    def withdraw(self, org_id: UUID, conversation_id: UUID) -> None:
-        """A person has taken over: the answer ends here and is not stored."""
+    def hear_takeover(self, org_id: UUID, conversation_id: UUID) -> None:
+        """A person is said to have taken over, here or elsewhere, now or a while ago: look whether
+        that is so, and if it is, end the answer unheard.
+        """
         running = self._running.get((org_id, conversation_id))
-        if running is not None:
-            running.end_as("withdrawn")
+        if running is not None and not self._closed:
+            looking = asyncio.create_task(self._look(org_id, [running]), name="look for a takeover")
+            self._looking.add(looking)
+            looking.add_done_callback(self._looking.discard)
 
     async def silence(self, org_id: UUID, conversation_id: UUID) -> None:
-        """The same, and wait until nothing more can be heard of it; at most SILENCE_S."""
+        """A person has taken over: the answer ends here and is not stored. Returns when nothing
+        more can be heard of it, after at most SILENCE_S.
+        """
         running = self._running.get((org_id, conversation_id))
-        self.withdraw(org_id, conversation_id)
         if running is not None and running.task is not None:
+            running.end_as("withdrawn")
             await asyncio.wait([running.task], timeout=SILENCE_S)
 
     def _task(self, key: Key) -> _Running:
@@ -191,7 +222,7 @@ class Answers:
             log.error("answer_task_failed", exc_info=error)
         finally:
             del self._running[key]
-        if (running.again or running.retries) and running.ending != "interrupted":
+        if (running.again or running.retries) and not self._closed:
             fresh = self._task(key)
             fresh.sparing = running.sparing
             fresh.retries.extend(running.retries)
@@ -206,18 +237,34 @@ class Answers:
             running.asked = asked
             running.stream = stream = self._open(asked)
             outcome = await self._attempt(asked, draft, stream, running)
-            if outcome is not None:
+            if outcome is None:
+                outcome = await self._start_over(asked, draft, running)
+            if isinstance(outcome, Outcome):
                 break
-            running.again = False
-            async with self._database.transaction(key[0], actor="system") as db:
-                asked = await turns.begin_again(db, asked) or asked
+            asked = outcome
             draft = Draft(sparing=draft.sparing or running.take_sparing(), before=draft.steps)
         status, version = await self._finish(asked, draft, outcome)
+        if status == "withdrawn":
+            stream.mute()
         await stream.end(status, version)
-        return running.ending != "interrupted"
+        return not self._closed
+
+    async def _start_over(self, asked: Asked, draft: Draft, running: _Running) -> Asked | Outcome:
+        """What to answer with the newer question; how the turn ends when it cannot go on."""
+        running.again = False
+        try:
+            async with self._database.transaction(asked.org_id, actor="system") as db:
+                fresh = await turns.begin_again(db, asked)
+        except Exception as error:
+            log.error("answer_not_begun_again", exc_info=error)
+            draft.error_code = "internal"
+            return draft.outcome("failed", draft.say(Phrase.BROKEN))
+        # It was stopped, or is no longer ours: then nothing is written any more.
+        return fresh or draft.outcome(running.ending or "stopped", "")
 
     async def _next(self, key: Key, running: _Running) -> Asked | None:
         """What to answer: a turn that was opened again, else what has been asked since the last."""
+        running.may_restart = not running.retries
         if running.retries:
             return running.retries.popleft()
         async with self._database.transaction(key[0], actor="system") as db:
@@ -236,7 +283,7 @@ class Answers:
     ) -> Outcome | None:
         """One attempt, cut short when told; None to start over with a newer question."""
         running.attempt = asyncio.create_task(self._write(asked, draft, stream, running))
-        if running.ending is not None:
+        if running.ending is not None or running.starts_over:
             running.attempt.cancel()
         try:
             return await asyncio.wait_for(running.attempt, self._seconds_max)
@@ -246,7 +293,7 @@ class Answers:
         except asyncio.CancelledError:
             if running.ending is not None:
                 return draft.outcome(running.ending, stream.text)
-            if running.again and not running.spoke:
+            if running.starts_over:
                 return None
             raise
         finally:
@@ -290,23 +337,36 @@ class Answers:
         """A sign of life of every running answer each second, one statement an organisation."""
         while True:
             await asyncio.sleep(CHECKPOINT_S)
-            far: dict[UUID, list[recovery.Progress]] = {}
-            for running in self._running.values():
-                if (asked := running.asked) is not None and (stream := running.stream) is not None:
-                    sent = stream.sent
-                    progress = asked.mid, asked.attempt, sent.text, sent.seq
-                    far.setdefault(asked.org_id, []).append(progress)
-            for org_id, all_of_it in far.items():
-                try:
-                    async with self._database.transaction(org_id, actor="system") as db:
-                        await recovery.checkpoint(db, org_id, all_of_it)
-                except Exception as error:  # one missed sign of life is no death
-                    log.warning("checkpoint_failed", error=type(error).__name__)
+            by_org: dict[UUID, list[_Running]] = {}
+            for (org_id, _), running in self._running.items():
+                by_org.setdefault(org_id, []).append(running)
+            for org_id, all_of_it in by_org.items():
+                await self._look(org_id, all_of_it)
+
+    async def _look(self, org_id: UUID, all_of_it: Sequence[_Running]) -> None:
+        """Note how far these have come, and hear what the database knows: which are to stop, were
+        taken over, or are no longer ours, because signals may be late or lost.
+        """
+        writing = [(each, each.attempt, far) for each in all_of_it if (far := each.progress)]
+        if not writing:
+            return
+        try:
+            async with self._database.transaction(org_id, actor="system") as db:
+                known = await recovery.checkpoint(db, org_id, [far for _, _, far in writing])
+        except Exception as error:  # one missed sign of life is no death
+            log.warning("checkpoint_failed", error=type(error).__name__)
+            return
+        for running, attempt, far in writing:
+            ending = known.get(far[0], "interrupted")
+            if ending is not None and running.attempt is attempt:
+                running.end_as(ending)
 
     async def _sweep(self) -> None:
         while True:
             try:
-                await recovery.interrupt_stale(self._database)
+                asked = (each.asked for each in self._running.values())
+                mine = {each.mid for each in asked if each is not None}
+                await recovery.interrupt_stale(self._database, mine)
                 for key in await recovery.overlooked(self._database):
                     self.start(*key)
             except Exception as error:

@@ -114,13 +114,18 @@ class Draft:
             name=self.name or transcript.ASSISTANT_NAME,
             text=text,
             sources=sources,
-            confidence=self.confidence,
+            confidence=self._sure(status, sources),
             suggestions=self.suggestions if status == "complete" else (),
             error_code=self.error_code,
             model=self._model(),
             calls_person=self.calls_person,
             trace=self._trace({source.passage_id for source in sources}),
         )
+
+    def _sure(self, status: Ending, sources: Sequence[Source]) -> Confidence | None:
+        """What broke off before it named a source is nothing to rely on."""
+        broken = status != "complete" and not sources and self.confidence is not None
+        return "unknown" if broken or (status == "failed" and not sources) else self.confidence
 
     def _trace(self, cited: Collection[UUID]) -> Trace:
         costs = [step.cost for step in self.steps if step.cost is not None]

@@ -2,19 +2,23 @@
 once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+import structlog
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.answering import turns
-from chatbot.answering.tables import RUNNING, Answer
+from chatbot.answering.tables import RUNNING, Answer, Ending
 from chatbot.answering.turns import Outcome
 from chatbot.conversations import transcript
 from chatbot.database import Database, utc_now
+
+log = structlog.get_logger()
 
 # A sign of life is given each second. With the time between two looks, a dead process's turn is
 # ended within ten seconds of another's start.
@@ -25,25 +29,42 @@ OVERLOOKED_AGE_MAX: Final = timedelta(hours=1)
 _CHECKPOINT: Final = text(
     """
     update answers a
-    set partial_text = far.body, frame_seq = far.seq, heartbeat_at = now()
+    set partial_text = far.body, frame_seq = far.seq, heartbeat_at = clock_timestamp()
     from unnest(
       cast(:ids as uuid[]), cast(:attempts as int[]), cast(:texts as text[]), cast(:seqs as int[])
     ) as far(id, attempt, body, seq)
     where a.org_id = :org and a.id = far.id and a.attempt = far.attempt and a.status = 'running'
+    returning a.id, a.stop_requested_at is not null as stopped,
+      exists (
+        select from conversations c
+        where c.org_id = :org and c.id = a.conversation_id and c.closed_at is not null
+      ) or exists (
+        select from handoffs h
+        where h.org_id = :org and h.conversation_id = a.conversation_id
+          and h.ended_at is null and h.taken_at is not null
+      ) as silenced
     """
 )
+
+_BRIEFLY: Final = text("set local lock_timeout = '1s'")
 
 Progress = tuple[UUID, int, str, int]
 """(answer, attempt, text so far, number of the last frame)."""
 
 
-async def checkpoint(db: AsyncSession, org_id: UUID, far: Sequence[Progress]) -> None:
-    """Note a sign of life of running answers, and how far their texts have come: one statement."""
+async def checkpoint(
+    db: AsyncSession, org_id: UUID, far: Sequence[Progress]
+) -> dict[UUID, Ending | None]:
+    """Note a sign of life of running answers, and how far their texts have come: one statement.
+
+    What was asked of each meanwhile, None when it may go on. One that is missing runs no longer.
+    """
     ids, attempts, texts, seqs = (list(column) for column in zip(*far, strict=True))
-    await db.execute(
-        _CHECKPOINT,
-        {"org": org_id, "ids": ids, "attempts": attempts, "texts": texts, "seqs": seqs},
-    )
+    given = {"org": org_id, "ids": ids, "attempts": attempts, "texts": texts, "seqs": seqs}
+    found: dict[UUID, Ending | None] = {}
+    for row in await db.execute(_CHECKPOINT, given):
+        found[row.id] = "withdrawn" if row.silenced else "stopped" if row.stopped else None
+    return found
 
 
 async def overlooked(database: Database) -> list[tuple[UUID, UUID]]:
@@ -57,14 +78,22 @@ async def overlooked(database: Database) -> list[tuple[UUID, UUID]]:
         return [(row.org_id, row.conversation_id) for row in await db.execute(query, times)]
 
 
-async def interrupt_stale(database: Database) -> None:
-    """End every turn whose process gave no sign of life, keeping its partial text."""
+async def interrupt_stale(database: Database, mine: Collection[UUID] = ()) -> None:
+    """End every turn whose process gave no sign of life, keeping its partial text; but those that
+    run in this one (`mine`), which is alive.
+    """
     async with database.transaction() as db:
         query = text("select * from lookup.stale_answers(now() - :silent)")
         stale = (await db.execute(query, {"silent": HEARTBEAT_TIMEOUT})).all()
     for row in stale:
-        async with database.transaction(row.org_id, actor="system") as db:
-            await _interrupt(db, row.org_id, row.answer_id)
+        if row.answer_id in mine:
+            continue
+        try:
+            async with database.transaction(row.org_id, actor="system") as db:
+                await db.execute(_BRIEFLY)
+                await _interrupt(db, row.org_id, row.answer_id)
+        except SQLAlchemyError as error:  # locked by somebody: the others do not wait for it
+            log.warning("turn_not_interrupted", error=type(error).__name__)
 
 
 async def _interrupt(db: AsyncSession, org_id: UUID, answer_id: UUID) -> None:
@@ -77,6 +106,7 @@ async def _interrupt(db: AsyncSession, org_id: UUID, answer_id: UUID) -> None:
     still = await db.scalar(
         select(Answer)
         .where(*own, Answer.heartbeat_at < func.now() - HEARTBEAT_TIMEOUT)
+        .with_for_update()
         .execution_options(populate_existing=True)
     )
     if still is not None:

@@ -6,22 +6,28 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import and_, delete, func, not_, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chatbot.answering import standing
 from chatbot.answering.spending import budget
-from chatbot.answering.tables import RUNNING, Answer, AnswerModel, Citation, Ending
+from chatbot.answering.tables import (
+    RUNNING,
+    Answer,
+    AnswerModel,
+    Citation,
+    Ending,
+)
 from chatbot.answering.trace import Trace
-from chatbot.answering.voice import persona
+from chatbot.answering.voice import persona as personas
+from chatbot.answering.voice import phrases
 from chatbot.answering.voice.persona import Persona
 from chatbot.answering.voice.prompt import Turn
 from chatbot.conversations import episodes, handoff, transcript
-from chatbot.conversations.tables import AuthorKind, Conversation, Handoff, Message
+from chatbot.conversations.tables import AuthorKind, Conversation, Message
 from chatbot.conversations.wire import Confidence, LiveAnswer, Source
 from chatbot.database import new_id, utc_now
 from chatbot.errors import Conflict, NotFound
-from chatbot.orgs.tables import Site
-from chatbot.visitors.tables import VisitorRecord
 
 HISTORY_MESSAGES_MAX = 20
 RETRIED: frozenset[str] = frozenset({"failed", "interrupted", "stopped"})
@@ -45,7 +51,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...] | None = None
     locale: str = ""
     own_origins: tuple[str, ...] = ()
-    persona: Persona = persona.DEFAULT
+    persona: Persona = personas.DEFAULT
     models: tuple[AnswerModel, ...] = ()
 
 
@@ -70,10 +76,10 @@ async def begin(db: AsyncSession, org_id: UUID, conversation_id: UUID) -> Asked 
     None when nothing is open, a turn is running, the conversation has ended, or a person has it.
     """
     conversation = await transcript.lock(db, org_id, conversation_id)
-    if await _is_silenced(db, conversation) or await find_running(db, conversation) is not None:
+    here = await standing.look(db, conversation)
+    if here.silenced or here.running:
         return None
-    answered = await _answered_rev(db, conversation)
-    asked = await _asked(db, conversation, new_id(), answered)
+    asked = await _asked(db, conversation, new_id(), here.answered)
     if asked is None:
         return None
     db.add(
@@ -85,7 +91,7 @@ async def begin(db: AsyncSession, org_id: UUID, conversation_id: UUID) -> Asked 
             model="",  # known in the end
             persona_version=asked.persona.version,
             episode=conversation.episode,
-            heartbeat_at=func.now(),
+            heartbeat_at=func.clock_timestamp(),
         )
     )
     return asked
@@ -97,9 +103,9 @@ async def begin_again(db: AsyncSession, asked: Asked) -> Asked | None:
     answer = await find_running(db, conversation)
     if answer is None or not _is_at(answer, asked) or answer.stop_requested_at is not None:
         return None
-    answered = await _answered_rev(db, conversation, but=answer.id)
+    here = await standing.look(db, conversation, but=answer.id)
     answer.attempt, answer.question_rev = answer.attempt + 1, conversation.rev
-    return await _asked(db, conversation, answer.id, answered, attempt=answer.attempt)
+    return await _asked(db, conversation, answer.id, here.answered, attempt=answer.attempt)
 
 
 async def retry(db: AsyncSession, conversation: Conversation, mid: UUID) -> Asked:
@@ -112,18 +118,19 @@ async def retry(db: AsyncSession, conversation: Conversation, mid: UUID) -> Aske
     if answer is None or answer.conversation_id != conversation.id:
         raise NotFound
     refused = Conflict("not_to_retry", "This answer cannot be tried again. Ask once more instead.")
-    if answer.status not in RETRIED or await _is_silenced(db, conversation):
+    here = await standing.look(db, conversation, but=mid)
+    if answer.status not in RETRIED or here.silenced or here.running:
         raise refused
-    if answer.question_rev < await _last_question(db, conversation):
+    if answer.question_rev < here.asked:
         raise refused
     message = await db.get(Message, (conversation.org_id, mid))
     if message is not None and message.review is not None:
         raise refused  # a colleague vouches for what stands there
-    answered = await _answered_rev(db, conversation, but=mid)
-    asked = await _asked(db, conversation, mid, answered, attempt=answer.attempt + 1)
-    if asked is None or await find_running(db, conversation) is not None:
+    asked = await _asked(db, conversation, mid, here.answered, attempt=answer.attempt + 1)
+    if asked is None:
         raise refused
-    answer.status, answer.attempt, answer.heartbeat_at = RUNNING, asked.attempt, func.now()
+    answer.status, answer.attempt = RUNNING, asked.attempt
+    answer.heartbeat_at = func.clock_timestamp()
     answer.partial_text, answer.frame_seq, answer.error_code = "", 0, None
     answer.stop_requested_at = answer.ended_at = None
     answer.persona_version = asked.persona.version
@@ -137,10 +144,10 @@ async def finish(db: AsyncSession, asked: Asked, outcome: Outcome) -> tuple[Endi
     A person who took over meanwhile silences it: whatever the outcome was, it is withdrawn.
     """
     conversation = await transcript.lock(db, asked.org_id, asked.conversation_id)
-    answer = await find_running(db, conversation)
+    answer = await find_running(db, conversation, locked=True)
     if answer is None or not _is_at(answer, asked):
         return "interrupted", None
-    if await _is_silenced(db, conversation):
+    if conversation.closed_at is not None or await handoff.is_with_staff(db, conversation):
         outcome = msgspec.structs.replace(outcome, status="withdrawn", text="", sources=())
     return outcome.status, await end(db, conversation, answer, outcome)
 
@@ -168,7 +175,9 @@ async def _store(
     db: AsyncSession, conversation: Conversation, answer: Answer, outcome: Outcome
 ) -> int:
     """Say it, in the place of an earlier attempt's text if there is one."""
-    message = await db.get(Message, (answer.org_id, answer.id))
+    message = None
+    if answer.attempt > 1:
+        message = await db.get(Message, (answer.org_id, answer.id))
     if message is None:
         said = transcript.Said(
             AuthorKind.ASSISTANT,
@@ -200,14 +209,15 @@ async def request_stop(
     return answer.id
 
 
-async def find_running(db: AsyncSession, conversation: Conversation) -> Answer | None:
-    return await db.scalar(
-        select(Answer).where(
-            Answer.org_id == conversation.org_id,
-            Answer.conversation_id == conversation.id,
-            Answer.status == RUNNING,
-        )
+async def find_running(
+    db: AsyncSession, conversation: Conversation, *, locked: bool = False
+) -> Answer | None:
+    query = select(Answer).where(
+        Answer.org_id == conversation.org_id,
+        Answer.conversation_id == conversation.id,
+        Answer.status == RUNNING,
     )
+    return await db.scalar(query.with_for_update() if locked else query)
 
 
 async def conversation_of(db: AsyncSession, org_id: UUID, mid: UUID) -> UUID:
@@ -242,7 +252,8 @@ async def _say_again(
 
 async def _cite(db: AsyncSession, message: Message, sources: Sequence[Source]) -> None:
     own = Citation.org_id == message.org_id, Citation.message_id == message.id
-    await db.execute(delete(Citation).where(*own))
+    if message.version > 1:
+        await db.execute(delete(Citation).where(*own))
     for source in sources:
         db.add(
             Citation(
@@ -287,53 +298,6 @@ def _is_at(answer: Answer, asked: Asked) -> bool:
     return (answer.id, answer.attempt) == (asked.mid, asked.attempt)
 
 
-async def _is_silenced(db: AsyncSession, conversation: Conversation) -> bool:
-    """Whether the bot has no word here: the conversation has ended, or a person has it."""
-    return conversation.closed_at is not None or await handoff.is_with_staff(db, conversation)
-
-
-async def _last_question(db: AsyncSession, conversation: Conversation) -> int:
-    return (
-        await db.scalar(
-            select(func.max(Message.rev)).where(
-                Message.org_id == conversation.org_id,
-                Message.conversation_id == conversation.id,
-                Message.author_kind == AuthorKind.VISITOR,
-            )
-        )
-    ) or 0
-
-
-async def _answered_rev(
-    db: AsyncSession, conversation: Conversation, *, but: UUID | None = None
-) -> int:
-    """Up to which revision questions are settled: by a turn of the bot that said or ended
-    something, or by a person who had the conversation until then. `lookup.open_questions` says
-    the same.
-    """
-    here = Answer.org_id == conversation.org_id, Answer.conversation_id == conversation.id
-    silent = and_(Answer.status == "interrupted", Answer.partial_text == "")
-    by_bot = select(func.max(Answer.question_rev)).where(*here, not_(silent))
-    if but is not None:
-        by_bot = by_bot.where(Answer.id != but)
-    person_left = (
-        select(func.max(Handoff.ended_at))
-        .where(
-            Handoff.org_id == conversation.org_id,
-            Handoff.conversation_id == conversation.id,
-            Handoff.taken_at.is_not(None),
-        )
-        .scalar_subquery()
-    )
-    by_person = select(func.max(Message.rev)).where(
-        Message.org_id == conversation.org_id,
-        Message.conversation_id == conversation.id,
-        Message.author_kind == AuthorKind.VISITOR,
-        Message.created_at <= person_left,
-    )
-    return max(await db.scalar(by_bot) or 0, await db.scalar(by_person) or 0)
-
-
 async def _asked(
     db: AsyncSession, conversation: Conversation, mid: UUID, answered: int, *, attempt: int = 1
 ) -> Asked | None:
@@ -348,7 +312,7 @@ async def _asked(
     summaries: dict[UUID, str] = {}
     if conversation.episode > 1:
         summaries = await episodes.earlier(db, org_id, [conversation.id])
-    labels, locale, origins = await _audience(db, conversation)
+    around = await standing.around(db, conversation)
     return Asked(
         org_id=org_id,
         conversation_id=conversation.id,
@@ -360,37 +324,13 @@ async def _asked(
             Turn("user" if _is_question(each) else "assistant", each.text) for each in before
         ),
         summary=summaries.get(conversation.id),
-        offered=bool(before) and before[-1].confidence == "unknown",
-        labels=labels,
-        locale=locale,
-        own_origins=origins,
-        persona=await persona.published(db, org_id),
-        models=await _models(db, org_id),
+        offered=bool(before) and phrases.offers_person(before[-1].text),
+        labels=around.labels,
+        locale=around.locale,
+        own_origins=around.origins,
+        persona=around.persona,
+        models=around.models,
     )
-
-
-async def _audience(
-    db: AsyncSession, conversation: Conversation
-) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
-    """The labels of the conversation's site, its visitor's locale, the site's own origins."""
-    visitor = and_(VisitorRecord.org_id == Site.org_id, VisitorRecord.id == conversation.visitor_id)
-    row = (
-        await db.execute(
-            select(Site.labels, Site.allowed_origins, VisitorRecord.locale)
-            .outerjoin(VisitorRecord, visitor)
-            .where(Site.org_id == conversation.org_id, Site.id == conversation.site_id)
-        )
-    ).one_or_none()
-    if row is None:
-        return (), "", ()
-    return tuple(row.labels), row.locale or "", tuple(row.allowed_origins)
-
-
-async def _models(db: AsyncSession, org_id: UUID) -> tuple[AnswerModel, ...]:
-    rows = await db.scalars(
-        select(AnswerModel).where(AnswerModel.org_id == org_id).order_by(AnswerModel.rank)
-    )
-    return tuple(rows)
 
 
 def _is_question(message: Message) -> bool:

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chatbot.answering import answers, evidence, recovery, turns
 from chatbot.answering.answers import Answers
 from chatbot.answering.recovery import Progress
+from chatbot.answering.tables import Ending
 from chatbot.answering.writing import Writing
 from chatbot.app import Service
 from chatbot.realtime.frames import Stream
@@ -58,12 +59,15 @@ def at_checkpoint_of_text(which: int) -> None:
     real = recovery.checkpoint
     done = 0
 
-    async def checkpoint(db: AsyncSession, org_id: UUID, far: Sequence[Progress]) -> None:
+    async def checkpoint(
+        db: AsyncSession, org_id: UUID, far: Sequence[Progress]
+    ) -> dict[UUID, Ending | None]:
         nonlocal done
-        await real(db, org_id, far)
+        known = await real(db, org_id, far)
         done += any(text for _, _, text, _ in far)
         if done == which:
             die()
+        return known
 
     recovery.checkpoint = checkpoint
 

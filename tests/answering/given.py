@@ -7,7 +7,7 @@ from uuid import UUID
 from chatbot.answering.repair import feedback, reviews
 from chatbot.answering.repair.feedback import Value
 from chatbot.answering.tables import RUNNING, Answer, Citation
-from chatbot.conversations import transcript, wire
+from chatbot.conversations import handoff, transcript, wire
 from chatbot.conversations.tables import AuthorKind, Conversation, Message
 from chatbot.conversations.transcript import Said
 from chatbot.database import Database, new_id
@@ -15,6 +15,8 @@ from chatbot.orgs.tables import Site
 from chatbot.staff.login import Staff
 from chatbot.visitors import sessions
 from tests.realtime.conftest import SITE_ORIGIN, TOKENS, House
+
+Houses = tuple[House, House]
 
 QUESTION = "How long is the warranty?"
 TEXT = "It lasts 36 months [1]. So does the lid [2]."
@@ -121,6 +123,25 @@ async def said(database: Database, house: House) -> list[wire.Message]:
         conversation = await transcript.get(db, house.org_id, house.conversation_id)
         rows = await transcript.since(db, conversation, 0, internal=True)
         return [wire.message(row) for row in rows]
+
+
+async def take(database: Database, house: House) -> None:
+    """The house's colleague takes its conversation over."""
+    async with database.transaction(house.org_id, actor=house.staff.actor) as db:
+        talk = await transcript.lock(db, house.org_id, house.conversation_id)
+        await handoff.take(db, talk, house.staff)
+
+
+async def release(database: Database, house: House) -> None:
+    async with database.transaction(house.org_id, actor=house.staff.actor) as db:
+        talk = await transcript.lock(db, house.org_id, house.conversation_id)
+        await handoff.release(db, talk, house.staff)
+
+
+async def close(database: Database, house: House) -> None:
+    async with database.transaction(house.org_id, actor=house.staff.actor) as db:
+        talk = await transcript.lock(db, house.org_id, house.conversation_id)
+        await handoff.close(db, talk, house.staff)
 
 
 async def rate(

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -11,14 +10,13 @@ import pytest
 from sqlalchemy import func, select, update
 
 from chatbot.answering import recovery, turns
-from chatbot.answering.models.chunks import Usage
+from chatbot.answering.models.model import Usage
 from chatbot.answering.spending import budget
 from chatbot.answering.spending import overview as spending
 from chatbot.answering.spending.overview import Choice, Overview
 from chatbot.answering.tables import Answer, AnswerModel, Ending, Spending
 from chatbot.answering.trace import Trace
 from chatbot.answering.turns import Outcome
-from chatbot.answering.voice.prompt import Prompt
 from chatbot.conversations import transcript
 from chatbot.conversations.tables import Conversation
 from chatbot.database import Database, new_id, utc_now
@@ -27,8 +25,9 @@ from chatbot.orgs.tables import Org
 from chatbot.settings import Limits
 from chatbot.visitors.tables import VisitorRecord
 from tests import live
-from tests.conftest import Cluster, copy_of
-from tests.journeys.texts import HANDBOOK, upload
+from tests.answering import shop
+from tests.answering.script import Script
+from tests.conftest import Cluster
 
 ROOMY = Limits()
 TOKENS = 1_000
@@ -125,7 +124,7 @@ async def spent(
 
 async def overview(database: Database, org_id: UUID) -> Overview:
     async with database.transaction(org_id) as db:
-        return await spending.overview(db, org_id, ROOMY)
+        return await spending.read(db, org_id, ROOMY)
 
 
 def same(answers: int, tokens: int) -> dict[str, tuple[int, int]]:
@@ -393,37 +392,23 @@ async def _left(database: Database, org: Org) -> set[tuple[str, int]]:
         return {(row.scope, (today - row.day).days) for row in rows}
 
 
-class Writer:
-    """A model whose answers cost a hundred tokens."""
-
-    name = "writer"
-
-    async def stream(self, prompt: Prompt) -> AsyncIterator[str | Usage]:
-        yield "It lasts 36 months [1]."
-        yield Usage(prompt_tokens=90, completion_tokens=10)
-
-
 async def test_whoever_has_used_up_the_day_is_quoted_to_and_nobody_else_is(
     cluster: Cluster,
 ) -> None:
-    question = "How long is the warranty on a kettle?"
-    with copy_of(cluster) as urls:
-        limits = Limits(answers_per_visitor_day=1)
-        async with live.running(urls.app, model=Writer(), limits=limits) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            texts: list[list[str]] = []
-            for _ in range(2):
-                async with live.visitor(running, alder) as visitor:
-                    talk = await visitor.begin()
-                    said: list[str] = []
-                    for _ in range(2):
-                        await visitor.emit("send", live.question(question, talk))
-                        said.append((await visitor.answer())[0])
-                    texts.append(said)
-            found = await overview(running.database, alder.org_id)
-            async with running.database.transaction(alder.org_id) as db:
-                traces = (await db.scalars(select(Answer.trace).order_by(Answer.started_at))).all()
+    limits, model = Limits(answers_per_visitor_day=1), Script(usage=Usage(90, 10))
+    async with shop.running(cluster, model=model, limits=limits) as (running, alder):
+        texts: list[list[str]] = []
+        for _ in range(2):
+            async with live.visitor(running, alder) as visitor:
+                talk = await visitor.begin()
+                said: list[str] = []
+                for _ in range(2):
+                    await visitor.emit("send", live.question(shop.QUESTION, talk))
+                    said.append((await visitor.answer())[0])
+                texts.append(said)
+        found = await overview(running.database, alder.org_id)
+        async with running.database.transaction(alder.org_id) as db:
+            traces = (await db.scalars(select(Answer.trace).order_by(Answer.started_at))).all()
 
     for by_model, quoted in texts:
         assert by_model == "It lasts 36 months [1]."

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from chatbot.answering.voice.calling import asks_for_person
 from chatbot.conversations.tables import Handoff
 from tests import live
-from tests.conftest import Cluster, copy_of
-from tests.journeys.texts import HANDBOOK, upload
+from tests.answering import shop
+from tests.conftest import Cluster
 
 ASKED = [
     "I want to talk to a human",
@@ -70,19 +70,16 @@ def test_what_asks_for_something_else_is_no_call(text: str) -> None:
 
 
 async def test_a_yes_to_the_offer_calls_a_person(cluster: Cluster) -> None:
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with live.visitor(running, alder) as visitor:
-                talk = await visitor.begin()
-                await visitor.emit("send", live.question("Wie hoch ist der Eiffelturm?", talk))
-                refused, _ = await visitor.answer()
-                await visitor.emit("send", live.question("Ja, bitte", talk))
-                called, ended = await visitor.answer()
-                found = await visitor.get(f"/visitor/conversations/{talk}/messages")
-            async with running.database.transaction(alder.org_id) as db:
-                (handoff,) = await db.scalars(select(Handoff))
+    async with shop.running(cluster) as (running, alder):
+        async with live.visitor(running, alder) as visitor:
+            talk = await visitor.begin()
+            await visitor.emit("send", live.question("Wie hoch ist der Eiffelturm?", talk))
+            refused, _ = await visitor.answer()
+            await visitor.emit("send", live.question("Ja, bitte", talk))
+            called, ended = await visitor.answer()
+            found = await visitor.get(f"/visitor/conversations/{talk}/messages")
+        async with running.database.transaction(alder.org_id) as db:
+            (handoff,) = await db.scalars(select(Handoff))
 
     assert "Menschen" in refused
     assert "Kollegin oder einen Kollegen" in called

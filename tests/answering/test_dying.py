@@ -15,13 +15,13 @@ from chatbot.conversations.tables import AuthorKind, Message
 from tests import live
 from tests.answering import dying
 from tests.answering.script import Script
+from tests.answering.shop import QUESTION
 from tests.conftest import Cluster, copy_of
 from tests.journeys.texts import HANDBOOK, upload
 
 ROOT = Path(__file__).parents[2]
 # Their first turns are in the database, and died before they had asked for anything that costs.
 UNPAID = {"the turn is committed, nothing was sent", "the search begins"}
-QUESTION = "How long is the warranty on a kettle?"
 WHOLE = "".join(dying.WORDS)
 # Then a part of the text is stored and kept; before it the question is simply taken up again.
 KEPT = {

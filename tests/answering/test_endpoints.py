@@ -15,19 +15,12 @@ from chatbot.answering.voice.prompt import Prompt
 from chatbot.database import new_id
 from chatbot.settings import Settings
 from knowledge.web.addresses import LOOPBACK, Addresses
-from tests.answering import endpoint
 from tests.answering.endpoint import Endpoint
 
 PROMPT = Prompt(question="Which colour?", history=(), excerpts=())
 BOX = Box(["a secret of the service for tests, long enough"])
 OTHER_BOX = Box(["another secret that somebody forgot to keep"])
 ORG = new_id()
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Endpoint]:
-    async with endpoint.running() as found:
-        yield found
 
 
 @pytest.fixture

@@ -9,36 +9,33 @@ from chatbot.answering import rewrite
 from chatbot.conversations.tables import Conversation, Episode, Handoff
 from chatbot.database import utc_now
 from tests import live
+from tests.answering import shop
 from tests.answering.script import Script
-from tests.conftest import Cluster, copy_of
-from tests.journeys.texts import HANDBOOK, upload
+from tests.answering.shop import QUESTION
+from tests.conftest import Cluster
 
-WARRANTY = "How long is the warranty on a kettle?"
 DESCALE = "How do I descale the kettle?"
 
 
 async def test_after_the_end_comes_a_new_episode_with_a_summary(cluster: Cluster) -> None:
     model = Script()
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app, model=model) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with (
-                live.visitor(running, alder) as visitor,
-                live.colleague(running, alder) as ana,
-            ):
-                talk = await visitor.begin()
-                await visitor.emit("send", live.question(WARRANTY, talk))
-                await visitor.answer()
-                await visitor.post(f"/visitor/conversations/{talk}/handoff", {})
-                await ana.post(f"/conversations/{talk}/handoff/take")
-                await ana.post(f"/conversations/{talk}/close")
+    async with shop.running(cluster, model=model) as (running, alder):
+        async with (
+            live.visitor(running, alder) as visitor,
+            live.colleague(running, alder) as ana,
+        ):
+            talk = await visitor.begin()
+            await visitor.emit("send", live.question(QUESTION, talk))
+            await visitor.answer()
+            await visitor.post(f"/visitor/conversations/{talk}/handoff", {})
+            await ana.post(f"/conversations/{talk}/handoff/take")
+            await ana.post(f"/conversations/{talk}/close")
 
-                await visitor.emit("send", live.question(DESCALE, talk))
-                await visitor.answer()
-                view = await ana.get(f"/conversations/{talk}")
-            (episode,) = await _episodes(running, alder)
-            (handoff,) = await _handoffs(running, alder)
+            await visitor.emit("send", live.question(DESCALE, talk))
+            await visitor.answer()
+            view = await ana.get(f"/conversations/{talk}")
+        (episode,) = await _episodes(running, alder)
+        (handoff,) = await _handoffs(running, alder)
 
     (prompt,) = [
         each
@@ -47,7 +44,7 @@ async def test_after_the_end_comes_a_new_episode_with_a_summary(cluster: Cluster
     ]
     assert prompt.history == ()
     assert prompt.summary == episode.summary == view["earlier_summary"]
-    assert WARRANTY in episode.summary
+    assert QUESTION in episode.summary
     assert "36 months" in episode.summary
     assert (view["episode"], view["state"], view["handoff"]) == (2, "bot", None)
     assert (episode.number, episode.first_seq) == (1, 1)
@@ -55,23 +52,20 @@ async def test_after_the_end_comes_a_new_episode_with_a_summary(cluster: Cluster
 
 
 async def test_a_day_of_silence_ends_an_episode(cluster: Cluster) -> None:
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app, model=Script()) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with live.visitor(running, alder) as visitor:
-                talk = await visitor.begin()
-                await visitor.emit("send", live.question(WARRANTY, talk))
-                await visitor.answer()
-                await visitor.emit("send", live.question(DESCALE, talk))
-                await visitor.answer()
-                together = await _episodes(running, alder)
+    async with shop.running(cluster, model=Script()) as (running, alder):
+        async with live.visitor(running, alder) as visitor:
+            talk = await visitor.begin()
+            await visitor.emit("send", live.question(QUESTION, talk))
+            await visitor.answer()
+            await visitor.emit("send", live.question(DESCALE, talk))
+            await visitor.answer()
+            together = await _episodes(running, alder)
 
-                await _grow_old(running, alder, talk)
-                await visitor.emit("send", live.question(DESCALE, talk))
-                await visitor.answer()
+            await _grow_old(running, alder, talk)
+            await visitor.emit("send", live.question(DESCALE, talk))
+            await visitor.answer()
 
-            apart = await _episodes(running, alder)
+        apart = await _episodes(running, alder)
 
     assert together == []
     assert [each.number for each in apart] == [1]
@@ -79,22 +73,19 @@ async def test_a_day_of_silence_ends_an_episode(cluster: Cluster) -> None:
 
 
 async def test_who_waits_for_a_person_keeps_their_place(cluster: Cluster) -> None:
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app, model=Script()) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with live.visitor(running, alder) as visitor:
-                talk = await visitor.begin()
-                await visitor.emit("send", live.question(WARRANTY, talk))
-                await visitor.answer()
-                await visitor.post(f"/visitor/conversations/{talk}/handoff", {})
-                await _grow_old(running, alder, talk)
+    async with shop.running(cluster, model=Script()) as (running, alder):
+        async with live.visitor(running, alder) as visitor:
+            talk = await visitor.begin()
+            await visitor.emit("send", live.question(QUESTION, talk))
+            await visitor.answer()
+            await visitor.post(f"/visitor/conversations/{talk}/handoff", {})
+            await _grow_old(running, alder, talk)
 
-                await visitor.emit("send", live.question(DESCALE, talk))
-                await visitor.answer()
-                found = await visitor.get(f"/visitor/conversations/{talk}/messages")
+            await visitor.emit("send", live.question(DESCALE, talk))
+            await visitor.answer()
+            found = await visitor.get(f"/visitor/conversations/{talk}/messages")
 
-            episodes = await _episodes(running, alder)
+        episodes = await _episodes(running, alder)
 
     assert found["state"] == "waiting"
     assert episodes == []

@@ -1,36 +1,20 @@
 """One message sent fifty times at once is one message, with one answer and one charge."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from chatbot.answering.models.chunks import Usage
+from chatbot.answering.models.model import Usage
 from chatbot.answering.tables import Answer, Spending
-from chatbot.answering.voice.prompt import Prompt
 from chatbot.conversations.tables import Conversation, Message
 from chatbot.database import new_id
 from tests import live
-from tests.conftest import Cluster, copy_of
-from tests.journeys.texts import HANDBOOK, upload
-
-QUESTION = "How long is the warranty on a kettle?"
-
-
-class Writer:
-    """A model whose answer costs a hundred tokens; it counts how often it is asked."""
-
-    name = "writer"
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    async def stream(self, prompt: Prompt) -> AsyncIterator[str | Usage]:
-        self.asked += 1
-        yield "It lasts 36 months [1]."
-        yield Usage(prompt_tokens=90, completion_tokens=10)
+from tests.answering import shop
+from tests.answering.script import Script
+from tests.answering.shop import QUESTION
+from tests.conftest import Cluster
 
 
 async def by_http(visitor: live.Person, body: live.Json) -> Any:
@@ -66,29 +50,28 @@ async def charged(running: live.Live, company: live.Company) -> dict[str, tuple[
 async def test_fifty_equal_sends_by_both_doors_are_one_message_one_answer_and_one_charge(
     cluster: Cluster, begun: bool
 ) -> None:
-    model = Writer()
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app, model=model) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with live.visitor(running, alder) as visitor:
-                talk = await visitor.begin() if begun else None
-                body = live.question(QUESTION, talk)
-                doors = [by_http if begun and number % 2 else by_socket for number in range(50)]
+    model = Script(usage=Usage(90, 10))
+    async with (
+        shop.running(cluster, model=model) as (running, alder),
+        live.visitor(running, alder) as visitor,
+    ):
+        talk = await visitor.begin() if begun else None
+        body = live.question(QUESTION, talk)
+        doors = [by_http if begun and number % 2 else by_socket for number in range(50)]
 
-                replies = await asyncio.gather(*(door(visitor, body) for door in doors))
-                await settled(running, alder)
-                changed = body | {"text": "Another question?"}
-                refused = [await by_socket(visitor, changed)]
-                if begun:
-                    refused.append(await by_http(visitor, changed))
+        replies = await asyncio.gather(*(door(visitor, body) for door in doors))
+        await settled(running, alder)
+        changed = body | {"text": "Another question?"}
+        refused = [await by_socket(visitor, changed)]
+        if begun:
+            refused.append(await by_http(visitor, changed))
 
-                rows = await counted(running, alder)
-                charges = await charged(running, alder)
+        rows = await counted(running, alder)
+        charges = await charged(running, alder)
 
     assert len({reply["id"] for reply in replies}) == 1
     assert rows == {"conversations": 1, "messages": 2, "answers": 1}
-    assert model.asked == 1
+    assert len(model.asked) == 1
     assert charges == dict.fromkeys(("visitor", "site", "org"), (1, 100))
     assert {each["error"]["code"] for each in refused} == {"client_id_reused"}
 

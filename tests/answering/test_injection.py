@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import pytest
@@ -19,6 +18,7 @@ from chatbot.answering.voice.persona import Persona
 from chatbot.answering.voice.prompt import Excerpt, Prompt
 from tests import live
 from tests.answering import hostile
+from tests.answering.script import excerpt
 from tests.conftest import Cluster, copy_of
 
 AT_ONCE = 5
@@ -94,7 +94,7 @@ def test_what_an_obedient_model_says_is_wrong_until_it_has_passed_the_gate(way: 
     persona = msgspec.convert({**PERSONA, "version": 1}, Persona)
     told = prompt.instructions(persona, "en")
     for n in range(50):
-        excerpts = [an_excerpt(1, n), an_excerpt(2, (n + 7) % 50)]
+        excerpts = [kettle(1, n), kettle(2, (n + 7) % 50)]
         asked = Prompt(hostile.HOSTILE[n], (), tuple(excerpts), told)
         gate = Outgoing(excerpts, persona=persona, own_origins=[live.ORIGIN], secrets=told)
 
@@ -110,7 +110,7 @@ def test_quotes_of_hostile_documents_are_wrong_until_they_have_passed_the_gate()
     model = extractive.ExtractiveModel()
     ungated: list[str] = []
     for n in range(50):
-        excerpts = [an_excerpt(1, n)]
+        excerpts = [kettle(1, n)]
         asked = Prompt(f"{hostile.question(n)} {hostile.INJECTIONS[n]}", (), tuple(excerpts))
         gate = Outgoing(excerpts, persona=msgspec.convert(PERSONA, Persona))
 
@@ -120,18 +120,8 @@ def test_quotes_of_hostile_documents_are_wrong_until_they_have_passed_the_gate()
     assert len(ungated) >= 10
 
 
-def an_excerpt(n: int, document: int) -> Excerpt:
-    return Excerpt(
-        n=n,
-        passage_id=uuid4(),
-        document_id=uuid4(),
-        title=f"{document}.txt",
-        heading=None,
-        url=None,
-        page=None,
-        text=hostile.document(document),
-        score=0.5,
-    )
+def kettle(n: int, document: int) -> Excerpt:
+    return excerpt(n, hostile.document(document), title=f"{document}.txt")
 
 
 @pytest.mark.parametrize("obeys", [False, True], ids=["quotes", "obeys"])

@@ -10,14 +10,7 @@ from chatbot.answering.tables import Answer
 from chatbot.conversations import inbox, wire
 from chatbot.database import Database, new_id, utc_now
 from tests.answering import given
-from tests.realtime.conftest import House, build_house
-
-Houses = tuple[House, House]
-
-
-@pytest.fixture
-async def houses(database: Database) -> Houses:
-    return await build_house(database), await build_house(database)
+from tests.answering.given import Houses
 
 
 async def test_disliked_answers_are_found_until_somebody_looked(

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -23,7 +22,6 @@ from chatbot.answering.models.model import EndpointModel, ModelFailed, Timeouts,
 from chatbot.answering.models.network import Network
 from chatbot.answering.voice.prompt import Prompt, Turn
 from knowledge.web.addresses import Addresses
-from tests.answering import endpoint
 from tests.answering.endpoint import Endpoint
 
 PROMPT = Prompt(
@@ -32,12 +30,6 @@ PROMPT = Prompt(
     excerpts=(),
 )
 CPU_S_A_CHUNK_MAX = 42e-6  # what the SDK's client cost with a split of our own
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Endpoint]:
-    async with endpoint.running() as found:
-        yield found
 
 
 async def spoken(model: EndpointModel, prompt: Prompt = PROMPT) -> tuple[str, list[Usage]]:
@@ -192,7 +184,7 @@ async def test_a_redirect_is_not_followed(served: Endpoint) -> None:
 
 
 async def test_tiny_chunks_are_cheap(served: Endpoint) -> None:
-    """The server of the test shares the processor, so its share is measured and taken off."""
+    """The endpoint of the test shares the processor: its share is counted too."""
     served.mode, served.tiny_chunks = "tiny_chunks", TEXT_CHARS_MAX - 1_000
     model = EndpointModel("m", api_key="", base_url=served.url)
 

@@ -16,17 +16,11 @@ from chatbot.conversations.tables import AuthorKind, Conversation
 from chatbot.database import Database, new_id, utc_now
 from chatbot.errors import Conflict, NotFound
 from tests.answering import given
+from tests.answering.given import Houses
 from tests.realtime import hearing
-from tests.realtime.conftest import House, build_house, hire, say
+from tests.realtime.conftest import House, hire, say
 
 SORRY = "We told you 36 months. It is 24 months."
-
-Houses = tuple[House, House]
-
-
-@pytest.fixture
-async def houses(database: Database) -> Houses:
-    return await build_house(database), await build_house(database)
 
 
 async def affected(database: Database, house: House, mid: UUID) -> list[Affected]:
@@ -39,16 +33,16 @@ async def told(database: Database, house: House) -> list[wire.Message]:
     return [each for each in await given.said(database, house) if each.corrects is not None]
 
 
-async def close(database: Database, house: House) -> None:
-    async with database.transaction(house.org_id, actor=house.staff.actor) as db:
-        talk = await transcript.lock(db, house.org_id, house.conversation_id)
-        await handoff.close(db, talk, house.staff)
-
-
-async def take(database: Database, house: House) -> None:
-    async with database.transaction(house.org_id, actor=house.staff.actor) as db:
-        talk = await transcript.lock(db, house.org_id, house.conversation_id)
-        await handoff.take(db, talk, house.staff)
+async def wronged(
+    database: Database, house: House, count: int = 1
+) -> tuple[UUID, list[House], list[UUID]]:
+    """A wrong answer of the house's, and that many other visitors who got the same passage: its id,
+    they, and the ids of their answers.
+    """
+    wrong = given.passage()
+    mid = await given.answer(database, house, [wrong])
+    others = [await given.another_visitor(database, house) for _ in range(count)]
+    return mid, others, [await given.answer(database, each, [wrong]) for each in others]
 
 
 async def test_others_who_got_the_same_passage_are_listed_the_newest_first(
@@ -120,10 +114,7 @@ async def test_a_long_list_comes_in_pages(
 
 async def test_whoever_is_told_is_told_once(database: Database, houses: Houses) -> None:
     house, _ = houses
-    wrong = given.passage()
-    mid = await given.answer(database, house, [wrong])
-    one, two = [await given.another_visitor(database, house) for _ in range(2)]
-    ids = [await given.answer(database, each, [wrong]) for each in (one, two)]
+    mid, (one, two), ids = await wronged(database, house, 2)
     colleague = await hire(database, house.org_id)
 
     first = await notices.tell(database, house.staff, mid, ids[:1], SORRY)
@@ -196,10 +187,7 @@ async def test_who_gets_it_again_after_the_notice_can_be_told_again(
 
 async def test_two_presses_at_once_tell_nobody_twice(database: Database, houses: Houses) -> None:
     house, _ = houses
-    wrong = given.passage()
-    mid = await given.answer(database, house, [wrong])
-    others = [await given.another_visitor(database, house) for _ in range(5)]
-    ids = [await given.answer(database, each, [wrong]) for each in others]
+    mid, others, ids = await wronged(database, house, 5)
     colleague = await hire(database, house.org_id)
 
     results = await asyncio.gather(
@@ -217,12 +205,9 @@ async def test_an_ended_conversation_stays_ended_and_a_taken_one_taken(
     database: Database, houses: Houses
 ) -> None:
     house, _ = houses
-    wrong = given.passage()
-    mid = await given.answer(database, house, [wrong])
-    closed, taken = [await given.another_visitor(database, house) for _ in range(2)]
-    ids = [await given.answer(database, each, [wrong]) for each in (closed, taken)]
-    await close(database, closed)
-    await take(database, taken)
+    mid, (closed, taken), ids = await wronged(database, house, 2)
+    await given.close(database, closed)
+    await given.take(database, taken)
     colleague = await hire(database, house.org_id)
     heard: hearing.Found = []
 
@@ -242,10 +227,7 @@ async def test_an_ended_conversation_stays_ended_and_a_taken_one_taken(
 
 async def test_a_notice_answers_no_open_question(database: Database, houses: Houses) -> None:
     house, _ = houses
-    wrong = given.passage()
-    mid = await given.answer(database, house, [wrong])
-    other = await given.another_visitor(database, house)
-    got_it = await given.answer(database, other, [wrong])
+    mid, [other], [got_it] = await wronged(database, house)
     await given.ask(database, other, "And the lid?")
 
     await notices.tell(database, house.staff, mid, [got_it], SORRY)
@@ -265,10 +247,7 @@ async def test_a_notice_answers_no_open_question(database: Database, houses: Hou
 
 async def test_a_notice_calls_no_bot(database: Database, houses: Houses) -> None:
     house, _ = houses
-    wrong = given.passage()
-    mid = await given.answer(database, house, [wrong])
-    other = await given.another_visitor(database, house)
-    got_it = await given.answer(database, other, [wrong])
+    mid, [other], [got_it] = await wronged(database, house)
 
     await notices.tell(database, house.staff, mid, [got_it], SORRY)
 
@@ -321,10 +300,7 @@ async def test_a_conversation_that_is_gone_meanwhile_is_skipped(
     database: Database, houses: Houses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house, _ = houses
-    wrong = given.passage()
-    mid = await given.answer(database, house, [wrong])
-    gone, stays = [await given.another_visitor(database, house) for _ in range(2)]
-    ids = [await given.answer(database, each, [wrong]) for each in (gone, stays)]
+    mid, (gone, stays), ids = await wronged(database, house, 2)
     lock = transcript.lock
 
     async def late(db: AsyncSession, org_id: UUID, conversation_id: UUID) -> Conversation:
@@ -345,10 +321,7 @@ async def test_after_a_failure_halfway_the_next_press_tells_the_rest(
     database: Database, houses: Houses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house, _ = houses
-    wrong = given.passage()
-    mid = await given.answer(database, house, [wrong])
-    others = [await given.another_visitor(database, house) for _ in range(3)]
-    ids = [await given.answer(database, each, [wrong]) for each in others]
+    mid, others, ids = await wronged(database, house, 3)
     last = max(each.conversation_id for each in others)
     lock = transcript.lock
 

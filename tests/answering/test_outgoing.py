@@ -3,7 +3,6 @@
 import re
 import time
 from itertools import pairwise
-from uuid import uuid4
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from chatbot.answering.outgoing.gate import Outgoing
 from chatbot.answering.voice import prompt
 from chatbot.answering.voice.persona import Persona
 from chatbot.answering.voice.prompt import Excerpt
+from tests.answering.script import excerpt
 
 SHOP = Persona(
     version=1,
@@ -47,28 +47,17 @@ HOST = re.compile(r"(?://+|(?<![^\W_])www\.)(?:[\w.%-]*(?::[\w.%-]*)?@)?([\w.%-]
 IMAGE = re.compile(
     r"!\[[^\[\]]*\]\([^()\n]*\)|<\s*(?:img|svg|iframe|object|embed)\b", re.IGNORECASE
 )
-TAG = re.compile(r"</?(?:a|b|script|img)\b[^<>]*>", re.IGNORECASE)
 UNSEEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\0\U000e0000-\U000e007f]")
 MARKER = re.compile(r"\[(\d{1,2}(?:\s?,\s?\d{1,2})*)\]")
 
 
-def excerpt(n: int, text: str = "The warranty lasts 36 months.") -> Excerpt:
-    return Excerpt(
-        n=n,
-        passage_id=uuid4(),
-        document_id=uuid4(),
-        title="Handbook",
-        heading=None,
-        url="https://docs.own.example/handbook",
-        page=None,
-        text=text,
-        score=0.5,
-    )
+def a_page(n: int, text: str = "The warranty lasts 36 months.") -> Excerpt:
+    return excerpt(n, text, url="https://docs.own.example/handbook")
 
 
 def an_outgoing(*excerpts: Excerpt, persona: Persona = SHOP, secrets: str = SECRETS) -> Outgoing:
     return Outgoing(
-        excerpts or [excerpt(1), excerpt(2)],
+        excerpts or [a_page(1), a_page(2)],
         persona=persona,
         own_origins=["https://www.own.example"],
         secrets=secrets,
@@ -240,7 +229,7 @@ def test_the_owners_words_may_be_said_in_part() -> None:
 
 
 def test_what_a_passage_says_too_is_no_secret() -> None:
-    through = an_outgoing(excerpt(1, f"Announcement. {SHOP.instructions}"))
+    through = an_outgoing(a_page(1, f"Announcement. {SHOP.instructions}"))
 
     seen = shown(SHOP.instructions, by=through)
 
@@ -267,7 +256,7 @@ def test_which_sentences_may_be_quoted(sentence: str, allowed: bool) -> None:
 
 def test_a_source_quotes_nothing_that_may_not_be_shown() -> None:
     passage = "Acme kettles last 36 months. Kettles last 36 months. See https://evil.example."
-    through = an_outgoing(excerpt(1, passage))
+    through = an_outgoing(a_page(1, passage))
 
     shown("The kettles of Acme last 36 months [1].", by=through)
 

@@ -6,8 +6,6 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -18,23 +16,22 @@ from chatbot.conversations.tables import AuthorKind, Handoff, Message
 from chatbot.database import new_id
 from chatbot.realtime.frames import Delta, End, Frame
 from tests import live
+from tests.answering import shop
 from tests.answering.script import Script
-from tests.conftest import Cluster, copy_of
-from tests.journeys.texts import HANDBOOK, upload
+from tests.answering.shop import QUESTION
+from tests.conftest import Cluster
 
 RACES = 1_000
 AT_ONCE = 20
-QUESTION = "How long is the warranty on a kettle?"
 WORDS = [f"word{n} " for n in range(12)]
 
 
 @dataclass
 class Sent:
-    """What left the process for one answer: when each frame went, and how many ends there were."""
+    """What left the process for one answer: when its words went, and how often it ended."""
 
     deltas: list[float] = field(default_factory=list)
     ends: list[str] = field(default_factory=list)
-    last: float = 0.0
 
 
 @dataclass
@@ -42,15 +39,6 @@ class Race:
     talk: str
     kind: str
     acked: float
-
-
-@asynccontextmanager
-async def racing(cluster: Cluster) -> AsyncGenerator[tuple[live.Live, live.Company]]:
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app, model=Script(*WORDS, pause_s=0.002)) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            yield running, alder
 
 
 def listen(running: live.Live) -> dict[UUID, Sent]:
@@ -61,9 +49,8 @@ def listen(running: live.Live) -> dict[UUID, Sent]:
 
     def note(event: str, frame: Frame, room: str) -> None:
         here = sent.setdefault(frame.mid, Sent())
-        here.last = time.monotonic()
         if isinstance(frame, Delta):
-            here.deltas.append(here.last)
+            here.deltas.append(time.monotonic())
         if isinstance(frame, End):
             here.ends.append(frame.status)
         deliver(event, frame, room)
@@ -90,7 +77,11 @@ async def test_whatever_the_moment_there_is_one_end_and_no_word_after_a_takeover
     cluster: Cluster,
 ) -> None:
     chance = random.Random(20)
-    async with racing(cluster) as (running, alder), live.colleague(running, alder) as ana:
+    model = Script(*WORDS, pause_s=0.002)
+    async with (
+        shop.running(cluster, model=model) as (running, alder),
+        live.colleague(running, alder) as ana,
+    ):
         sent = listen(running)
         races: list[Race] = []
 
@@ -124,7 +115,7 @@ async def test_whatever_the_moment_there_is_one_end_and_no_word_after_a_takeover
         endings[each.kind, answer.status] += 1
         assert heard.ends == [answer.status], each
         if each.kind == "take":
-            assert heard.last <= each.acked, each
+            assert all(at <= each.acked for at in heard.deltas), each
     for message in said:
         if message.author_kind == AuthorKind.ASSISTANT and message.conversation_id in taken:
             assert message.created_at <= taken[message.conversation_id], message.id

@@ -3,7 +3,7 @@
 # pyright: reportPrivateUsage=false
 
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -11,43 +11,22 @@ import pytest
 from sqlalchemy import select
 
 from chatbot import throttle
-from chatbot.answering.models.chunks import Usage
 from chatbot.answering.spending import rates
 from chatbot.answering.spending.rates import Rates
 from chatbot.answering.tables import Answer
-from chatbot.answering.voice.prompt import Prompt
 from chatbot.database import new_id, utc_now
 from chatbot.errors import TooMany
 from chatbot.settings import Limits
 from chatbot.throttle import Throttle
 from chatbot.visitors.sessions import Visitor
 from tests import live
+from tests.answering.script import Clock, Script
+from tests.answering.shop import QUESTION
 from tests.conftest import Cluster, copy_of
 from tests.journeys.texts import HANDBOOK, upload
 
 BLOCK = "203.0.113.0/32"
 PLENTY = 10_000
-QUESTION = "How long is the warranty on a kettle?"
-
-
-class Clock:
-    """Seconds that pass when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Writer:
-    """A model that always says the same."""
-
-    name = "writer"
-
-    async def stream(self, prompt: Prompt) -> AsyncIterator[str | Usage]:
-        yield "It lasts 36 months [1]."
-        yield Usage(prompt_tokens=90, completion_tokens=10)
 
 
 def limits(*, visitor: int = PLENTY, block: int = PLENTY, site: int = PLENTY) -> Limits:
@@ -152,7 +131,7 @@ async def service(
     """A service of its own, whose windows nobody else fills."""
     with copy_of(cluster) as urls:
         async with live.running(
-            urls.app, model=Writer(), limits=allowed, trusted_proxies=trusted_proxies
+            urls.app, model=Script(), limits=allowed, trusted_proxies=trusted_proxies
         ) as running:
             yield running, await live.company(running, "alder")
 

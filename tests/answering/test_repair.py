@@ -8,23 +8,17 @@ import pytest
 from chatbot.answering import trace, turns
 from chatbot.answering.repair import reviews
 from chatbot.answering.repair.feedback import Value
-from chatbot.conversations import handoff, transcript, wire
+from chatbot.conversations import transcript, wire
 from chatbot.conversations.tables import AuthorKind, Visibility
 from chatbot.conversations.transcript import Said
 from chatbot.database import Database
 from chatbot.errors import ChatbotError, Conflict, Invalid, NotFound
 from tests.answering import given
+from tests.answering.given import Houses
 from tests.realtime import hearing
-from tests.realtime.conftest import House, build_house, hire, say
+from tests.realtime.conftest import House, hire, say
 
 ROUNDS = 20
-
-Houses = tuple[House, House]
-
-
-@pytest.fixture
-async def houses(database: Database) -> Houses:
-    return await build_house(database), await build_house(database)
 
 
 async def history(database: Database, house: House, mid: UUID) -> list[tuple[str, str, str]]:
@@ -357,12 +351,8 @@ async def test_a_thumb_on_an_old_answer_settles_no_open_question(
 ) -> None:
     house, _ = houses
     mid = await given.answer(database, house)
-    async with database.transaction(house.org_id, actor=house.staff.actor) as db:
-        talk = await transcript.lock(db, house.org_id, house.conversation_id)
-        await handoff.take(db, talk, house.staff)
-    async with database.transaction(house.org_id, actor=house.staff.actor) as db:
-        talk = await transcript.lock(db, house.org_id, house.conversation_id)
-        await handoff.release(db, talk, house.staff)
+    await given.take(database, house)
+    await given.release(database, house)
     await given.ask(database, house, "And the lid?")
 
     await given.rate(database, house, mid, -1)

@@ -1,18 +1,19 @@
 """An answer that broke off can be tried again: the same answer, a new attempt."""
 
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 from sqlalchemy import select
 
-from chatbot.answering.models.model import ModelFailed
+from chatbot.answering.models.model import ModelFailed, Usage
 from chatbot.answering.tables import Answer, Spending
 from chatbot.answering.voice.prompt import Prompt
 from tests import live
+from tests.answering import shop
 from tests.answering.script import Script
-from tests.conftest import Cluster, copy_of
-from tests.journeys.texts import HANDBOOK, upload
+from tests.answering.shop import QUESTION
+from tests.conftest import Cluster
 
-QUESTION = "How long is the warranty on a kettle?"
 WHOLE = "It lasts 36 months [1]."
 
 
@@ -21,7 +22,7 @@ class Breaking(Script):
 
     broken = True
 
-    async def stream(self, prompt: Prompt):  # type: ignore[no-untyped-def, override]
+    async def stream(self, prompt: Prompt) -> AsyncIterator[str | Usage]:
         async for word in super().stream(prompt):
             yield word
             if self.broken:
@@ -30,26 +31,23 @@ class Breaking(Script):
 
 async def test_a_broken_answer_is_written_again_in_its_place(cluster: Cluster) -> None:
     model = Breaking()
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app, model=model) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with live.visitor(running, alder) as visitor:
-                talk = await visitor.begin()
-                await visitor.emit("send", live.question(QUESTION, talk))
-                broken, failed = await visitor.answer()
-                before = await visitor.get(f"/visitor/conversations/{talk}/messages")
+    async with shop.running(cluster, model=model) as (running, alder):
+        async with live.visitor(running, alder) as visitor:
+            talk = await visitor.begin()
+            await visitor.emit("send", live.question(QUESTION, talk))
+            broken, failed = await visitor.answer()
+            before = await visitor.get(f"/visitor/conversations/{talk}/messages")
 
-                model.broken = False
-                acked = await visitor.emit("retry", {"mid": failed["mid"]})
-                start = await visitor.hear("answer.start")
-                ended = await visitor.hear("answer.end")
-                after = await visitor.get(
-                    f"/visitor/conversations/{talk}/messages?after={before['cursor']}"
-                )
-            async with running.database.transaction(alder.org_id) as db:
-                (answer,) = (await db.scalars(select(Answer))).all()
-                spent = (await db.scalars(select(Spending).where(Spending.scope == "org"))).one()
+            model.broken = False
+            acked = await visitor.emit("retry", {"mid": failed["mid"]})
+            start = await visitor.hear("answer.start")
+            ended = await visitor.hear("answer.end")
+            after = await visitor.get(
+                f"/visitor/conversations/{talk}/messages?after={before['cursor']}"
+            )
+        async with running.database.transaction(alder.org_id) as db:
+            (answer,) = (await db.scalars(select(Answer))).all()
+            spent = (await db.scalars(select(Spending).where(Spending.scope == "org"))).one()
 
     assert (broken, failed["status"], acked) == ("It lasts ", "failed", {})
     assert (start["mid"], start["attempt"]) == (failed["mid"], 2)
@@ -66,26 +64,24 @@ async def test_a_broken_answer_is_written_again_in_its_place(cluster: Cluster) -
 
 async def test_what_cannot_be_tried_again_is_refused_in_words(cluster: Cluster) -> None:
     model = Breaking()
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app, model=model) as running:
-            alder, birch = await live.company(running, "alder"), await live.company(running, "b")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with (
-                live.visitor(running, alder) as visitor,
-                live.visitor(running, alder) as other,
-                live.visitor(running, birch) as foreign,
-            ):
-                talk = await visitor.begin()
-                await visitor.emit("send", live.question(QUESTION, talk))
-                _, failed = await visitor.answer()
-                path = f"/visitor/messages/{failed['mid']}/retry"
-                theirs = [(await each.call("POST", path)) for each in (other, foreign)]
+    async with shop.running(cluster, model=model) as (running, alder):
+        birch = await live.company(running, "birch")
+        async with (
+            live.visitor(running, alder) as visitor,
+            live.visitor(running, alder) as other,
+            live.visitor(running, birch) as foreign,
+        ):
+            talk = await visitor.begin()
+            await visitor.emit("send", live.question(QUESTION, talk))
+            _, failed = await visitor.answer()
+            path = f"/visitor/messages/{failed['mid']}/retry"
+            theirs = [(await each.call("POST", path)) for each in (other, foreign)]
 
-                model.broken = False
-                await visitor.emit("send", live.question(QUESTION, talk))
-                _, whole = await visitor.answer()
-                overtaken = await visitor.call("POST", path)
-                complete = await visitor.emit("retry", {"mid": whole["mid"]})
+            model.broken = False
+            await visitor.emit("send", live.question(QUESTION, talk))
+            _, whole = await visitor.answer()
+            overtaken = await visitor.call("POST", path)
+            complete = await visitor.emit("retry", {"mid": whole["mid"]})
 
     assert [status for status, _ in theirs] == [404, 404]
     assert overtaken[0] == 409
@@ -94,22 +90,19 @@ async def test_what_cannot_be_tried_again_is_refused_in_words(cluster: Cluster) 
 
 
 async def test_nothing_is_tried_again_once_a_person_has_it(cluster: Cluster) -> None:
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app, model=Breaking()) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with (
-                live.visitor(running, alder) as visitor,
-                live.colleague(running, alder) as ana,
-            ):
-                talk = await visitor.begin()
-                await visitor.emit("send", live.question(QUESTION, talk))
-                _, failed = await visitor.answer()
-                await ana.post(f"/conversations/{talk}/handoff/take")
+    async with (
+        shop.running(cluster, model=Breaking()) as (running, alder),
+        live.visitor(running, alder) as visitor,
+        live.colleague(running, alder) as ana,
+    ):
+        talk = await visitor.begin()
+        await visitor.emit("send", live.question(QUESTION, talk))
+        _, failed = await visitor.answer()
+        await ana.post(f"/conversations/{talk}/handoff/take")
 
-                refused = await visitor.emit("retry", {"mid": failed["mid"]})
+        refused = await visitor.emit("retry", {"mid": failed["mid"]})
 
-                row = await _answer(running, alder, failed["mid"])
+        row = await _answer(running, alder, failed["mid"])
 
     assert refused["error"]["code"] == "not_to_retry"
     assert (row.status, row.attempt) == ("failed", 1)

@@ -1,7 +1,6 @@
 """A follow-up made into a question of its own by a real endpoint, or not at all."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,20 +9,13 @@ from chatbot.answering.models.model import EndpointModel, Usage
 from chatbot.answering.rewrite import Rewritten
 from chatbot.answering.voice.prompt import Turn
 from tests import live
-from tests.answering import endpoint
+from tests.answering import shop
 from tests.answering.endpoint import Endpoint
-from tests.conftest import Cluster, copy_of
-from tests.journeys.texts import HANDBOOK, upload
+from tests.answering.shop import QUESTION
+from tests.conftest import Cluster
 
-WARRANTY = "How long is the warranty on a kettle?"
-HISTORY = (Turn("user", WARRANTY), Turn("assistant", "36 months [1]."))
+HISTORY = (Turn("user", QUESTION), Turn("assistant", "36 months [1]."))
 STANDALONE = "How long is the warranty on the lid of a kettle?"
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Endpoint]:
-    async with endpoint.running() as found:
-        yield found
 
 
 async def rewritten(
@@ -48,7 +40,7 @@ async def test_a_follow_up_is_made_to_stand_alone(served: Endpoint) -> None:
 
 
 async def test_a_first_turn_is_not_sent_at_all(served: Endpoint) -> None:
-    assert await rewritten(served, WARRANTY, ()) == Rewritten(None)
+    assert await rewritten(served, QUESTION, ()) == Rewritten(None)
     assert served.asked == []
 
 
@@ -110,16 +102,15 @@ async def ask(cluster: Cluster, served: Endpoint, *questions: str) -> list[tuple
     """The text of each answer, and its stored message, of one conversation."""
     model = EndpointModel("test-model", api_key="", base_url=served.url)
     heard: list[str] = []
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app, model=model) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with live.visitor(running, alder) as visitor:
-                talk = await visitor.begin()
-                for question in questions:
-                    await visitor.emit("send", live.question(question, talk))
-                    heard.append((await visitor.answer())[0])
-                found = await visitor.get(f"/visitor/conversations/{talk}/messages")
+    async with (
+        shop.running(cluster, model=model) as (running, alder),
+        live.visitor(running, alder) as visitor,
+    ):
+        talk = await visitor.begin()
+        for question in questions:
+            await visitor.emit("send", live.question(question, talk))
+            heard.append((await visitor.answer())[0])
+        found = await visitor.get(f"/visitor/conversations/{talk}/messages")
     stored = [item for item in found["items"] if item["author"]["kind"] == "assistant"]
     return list(zip(heard, stored, strict=True))
 
@@ -129,7 +120,7 @@ async def test_the_second_turn_is_searched_for_as_the_model_says_it(
 ) -> None:
     served.query = "How do I descale a kettle with citric acid?"
 
-    answers = await ask(cluster, served, WARRANTY, "And the other thing, the kettle one?")
+    answers = await ask(cluster, served, QUESTION, "And the other thing, the kettle one?")
 
     assert len(served.rewritings) == 1
     asked = served.asked[-1]["messages"][-1]["content"]
@@ -143,7 +134,7 @@ async def test_when_the_model_rewrites_nothing_the_turn_before_helps(
 ) -> None:
     served.query = "banana"
 
-    answers = await ask(cluster, served, WARRANTY, "And on the lid?")
+    answers = await ask(cluster, served, QUESTION, "And on the lid?")
 
     assert len(served.rewritings) == 1
     asked = served.asked[-1]["messages"][-1]["content"]
@@ -154,9 +145,9 @@ async def test_when_the_model_rewrites_nothing_the_turn_before_helps(
 async def test_nonsense_is_not_rescued_by_what_a_model_makes_of_it(
     cluster: Cluster, served: Endpoint
 ) -> None:
-    served.query = WARRANTY
+    served.query = QUESTION
 
-    answers = await ask(cluster, served, WARRANTY, "asdf qwer")
+    answers = await ask(cluster, served, QUESTION, "asdf qwer")
 
     assert answers[0][1]["confidence"] == "answered"
     assert answers[1][1]["confidence"] == "unknown"

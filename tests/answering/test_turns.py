@@ -15,11 +15,11 @@ from chatbot.conversations.tables import AuthorKind, Conversation
 from chatbot.conversations.transcript import Said
 from chatbot.database import new_id, utc_now
 from tests import live
+from tests.answering import shop
 from tests.answering.script import Script
-from tests.conftest import Cluster, copy_of
-from tests.journeys.texts import HANDBOOK, upload
+from tests.answering.shop import QUESTION
+from tests.conftest import Cluster
 
-QUESTION = "How long is the warranty on a kettle?"
 LONG_AGO = timedelta(seconds=30)
 
 
@@ -57,13 +57,12 @@ def quick_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick_sweeps")
 async def test_a_question_that_nobody_took_up_is_answered(cluster: Cluster) -> None:
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with live.visitor(running, alder) as visitor:
-                await said(running, alder, visitor, QUESTION)
-                text, end = await visitor.answer()
+    async with (
+        shop.running(cluster) as (running, alder),
+        live.visitor(running, alder) as visitor,
+    ):
+        await said(running, alder, visitor, QUESTION)
+        text, end = await visitor.answer()
 
     assert end["status"] == "complete"
     assert "36 months" in text
@@ -74,17 +73,16 @@ async def test_a_question_that_nobody_took_up_is_answered(cluster: Cluster) -> N
 async def test_the_turn_of_a_dead_process_ends_and_the_next_question_is_answered(
     cluster: Cluster, partial: str
 ) -> None:
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with live.visitor(running, alder) as visitor:
-                talk = await said(running, alder, visitor, "Who made it?")
-                await leave_running(running, alder, talk, partial)
-                await visitor.emit("send", live.question(QUESTION, talk))
-                await make_old(running, alder)
-                text, _ = await visitor.answer()
-                found = await visitor.get(f"/visitor/conversations/{talk}/messages")
+    async with (
+        shop.running(cluster) as (running, alder),
+        live.visitor(running, alder) as visitor,
+    ):
+        talk = await said(running, alder, visitor, "Who made it?")
+        await leave_running(running, alder, talk, partial)
+        await visitor.emit("send", live.question(QUESTION, talk))
+        await make_old(running, alder)
+        text, _ = await visitor.answer()
+        found = await visitor.get(f"/visitor/conversations/{talk}/messages")
 
     assert "36 months" in text
     statuses = [item["status"] for item in found["items"] if item["author"]["kind"] == "assistant"]
@@ -98,18 +96,17 @@ async def make_old(running: live.Live, company: live.Company) -> None:
 
 async def test_a_stop_that_names_an_older_answer_stops_nothing(cluster: Cluster) -> None:
     model = Script(*["word "] * 40)
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app, model=model) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with live.visitor(running, alder) as visitor:
-                talk = await visitor.begin()
-                await visitor.emit("send", live.question(QUESTION, talk))
-                _, first = await visitor.answer()
-                await visitor.emit("send", live.question(QUESTION, talk))
-                await visitor.hear("answer.delta")
-                stopped = await visitor.emit("stop", {"mid": first["mid"]})
-                second = await visitor.hear("answer.end")
+    async with (
+        shop.running(cluster, model=model) as (running, alder),
+        live.visitor(running, alder) as visitor,
+    ):
+        talk = await visitor.begin()
+        await visitor.emit("send", live.question(QUESTION, talk))
+        _, first = await visitor.answer()
+        await visitor.emit("send", live.question(QUESTION, talk))
+        await visitor.hear("answer.delta")
+        stopped = await visitor.emit("stop", {"mid": first["mid"]})
+        second = await visitor.hear("answer.end")
 
     assert stopped == {}
     assert second["status"] == "complete"
@@ -117,23 +114,20 @@ async def test_a_stop_that_names_an_older_answer_stops_nothing(cluster: Cluster)
 
 async def test_what_a_person_answered_is_not_asked_of_the_bot_again(cluster: Cluster) -> None:
     model = Script()
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app, model=model) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with (
-                live.visitor(running, alder) as visitor,
-                live.colleague(running, alder) as ana,
-            ):
-                talk = await visitor.begin()
-                await visitor.post(f"/visitor/conversations/{talk}/handoff", {})
-                await ana.post(f"/conversations/{talk}/handoff/take")
-                await visitor.emit("send", live.question("Can you call me?", talk))
-                reply = {"client_id": new_id().hex, "text": "I will.", "visibility": "public"}
-                await ana.post(f"/conversations/{talk}/messages", reply)
-                await ana.post(f"/conversations/{talk}/handoff/release")
-                await visitor.emit("send", live.question(QUESTION, talk))
-                await visitor.answer()
+    async with (
+        shop.running(cluster, model=model) as (running, alder),
+        live.visitor(running, alder) as visitor,
+        live.colleague(running, alder) as ana,
+    ):
+        talk = await visitor.begin()
+        await visitor.post(f"/visitor/conversations/{talk}/handoff", {})
+        await ana.post(f"/conversations/{talk}/handoff/take")
+        await visitor.emit("send", live.question("Can you call me?", talk))
+        reply = {"client_id": new_id().hex, "text": "I will.", "visibility": "public"}
+        await ana.post(f"/conversations/{talk}/messages", reply)
+        await ana.post(f"/conversations/{talk}/handoff/release")
+        await visitor.emit("send", live.question(QUESTION, talk))
+        await visitor.answer()
 
     (prompt,) = [each for each in model.asked if each.instructions != rewrite.INSTRUCTIONS]
     assert prompt.question == QUESTION
@@ -142,20 +136,17 @@ async def test_what_a_person_answered_is_not_asked_of_the_bot_again(cluster: Clu
 
 async def test_a_closed_conversation_gets_no_more_words_of_the_bot(cluster: Cluster) -> None:
     model = Script(*["word "] * 200)
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app, model=model) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with (
-                live.visitor(running, alder) as visitor,
-                live.colleague(running, alder) as ana,
-            ):
-                talk = await visitor.begin()
-                await visitor.emit("send", live.question(QUESTION, talk))
-                await visitor.hear("answer.delta")
-                await ana.post(f"/conversations/{talk}/close")
-                end = await visitor.hear("answer.end")
-                found = await visitor.get(f"/visitor/conversations/{talk}/messages")
+    async with (
+        shop.running(cluster, model=model) as (running, alder),
+        live.visitor(running, alder) as visitor,
+        live.colleague(running, alder) as ana,
+    ):
+        talk = await visitor.begin()
+        await visitor.emit("send", live.question(QUESTION, talk))
+        await visitor.hear("answer.delta")
+        await ana.post(f"/conversations/{talk}/close")
+        end = await visitor.hear("answer.end")
+        found = await visitor.get(f"/visitor/conversations/{talk}/messages")
 
     assert end["status"] == "withdrawn"
     assert [item["author"]["kind"] for item in found["items"]] == ["visitor", "system"]
@@ -163,14 +154,13 @@ async def test_a_closed_conversation_gets_no_more_words_of_the_bot(cluster: Clus
 
 async def test_what_cannot_be_stored_is_left_out_of_an_answer(cluster: Cluster) -> None:
     model = Script("It lasts\0 ", "36 months [1].")
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app, model=model) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with live.visitor(running, alder) as visitor:
-                talk = await visitor.begin()
-                await visitor.emit("send", live.question(QUESTION, talk))
-                text, end = await visitor.answer()
+    async with (
+        shop.running(cluster, model=model) as (running, alder),
+        live.visitor(running, alder) as visitor,
+    ):
+        talk = await visitor.begin()
+        await visitor.emit("send", live.question(QUESTION, talk))
+        text, end = await visitor.answer()
 
     assert (text, end["status"]) == ("It lasts 36 months [1].", "complete")
 
@@ -187,14 +177,13 @@ async def test_one_failed_checkpoint_does_not_end_an_answer(
     monkeypatch.setattr(answers, "CHECKPOINT_S", 0.05)
     monkeypatch.setattr(recovery, "checkpoint", break_once)
     model = Script(*["word "] * 60)
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app, model=model) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with live.visitor(running, alder) as visitor:
-                talk = await visitor.begin()
-                await visitor.emit("send", live.question(QUESTION, talk))
-                text, end = await visitor.answer()
+    async with (
+        shop.running(cluster, model=model) as (running, alder),
+        live.visitor(running, alder) as visitor,
+    ):
+        talk = await visitor.begin()
+        await visitor.emit("send", live.question(QUESTION, talk))
+        text, end = await visitor.answer()
 
     assert len(broken) > 1
     assert end["status"] == "complete"
@@ -206,21 +195,20 @@ async def test_a_question_before_the_first_word_is_answered_together_with_the_fi
 ) -> None:
     model = Script()
     model.may_speak.clear()
-    with copy_of(cluster) as urls:
-        async with live.running(urls.app, model=model) as running:
-            alder = await live.company(running, "alder")
-            await upload(running, alder, "handbook.md", HANDBOOK)
-            async with live.visitor(running, alder) as visitor:
-                talk = await visitor.begin()
-                await visitor.emit("send", live.question(QUESTION, talk))
-                await until(lambda: len(model.asked) == 1)
-                await visitor.emit("send", live.question("And on its lid?", talk))
-                await until(lambda: len(model.asked) == 2)
-                model.may_speak.set()
-                end = await visitor.hear("answer.end")
-                found = await visitor.get(f"/visitor/conversations/{talk}/messages")
-                async with running.database.transaction(alder.org_id) as db:
-                    rows = (await db.scalars(select(Answer))).all()
+    async with (
+        shop.running(cluster, model=model) as (running, alder),
+        live.visitor(running, alder) as visitor,
+    ):
+        talk = await visitor.begin()
+        await visitor.emit("send", live.question(QUESTION, talk))
+        await until(lambda: len(model.asked) == 1)
+        await visitor.emit("send", live.question("And on its lid?", talk))
+        await until(lambda: len(model.asked) == 2)
+        model.may_speak.set()
+        end = await visitor.hear("answer.end")
+        found = await visitor.get(f"/visitor/conversations/{talk}/messages")
+        async with running.database.transaction(alder.org_id) as db:
+            rows = (await db.scalars(select(Answer))).all()
 
     assert model.asked[1].question == f"{QUESTION}\nAnd on its lid?"
     assert (end["attempt"], end["status"]) == (2, "complete")

@@ -22,11 +22,6 @@ class Breaker:
         self._closed_from = 0.0
         self._probing = False
 
-    @property
-    def is_closed(self) -> bool:
-        """Nothing to remember: as good as new."""
-        return not self._failures
-
     def admit(self) -> bool:
         """Whether to try."""
         if self._failures < FAILURES_MAX:

@@ -26,6 +26,10 @@ class Usage(msgspec.Struct, frozen=True):
     completion_tokens: int = 0
 
 
+class Cut(Usage, frozen=True):
+    """The same, of an answer that ended where its length was limited."""
+
+
 class _Usage(msgspec.Struct):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -87,6 +91,16 @@ class Reading:
         self._failed = self._failed or error
         self.ended = True
 
+    @property
+    def spent(self) -> Usage | None:
+        """What it took, as far as anything is known of that: `Cut` for an answer cut at its limit,
+        with zeros where nothing was reported.
+        """
+        if self.finish != "length":
+            return self.usage
+        found = self.usage or Usage()
+        return Cut(found.prompt_tokens, found.completion_tokens)
+
     def check(self) -> None:
         """Whether this was a whole answer: ModelFailed with the first reason why not."""
         if self.finish is None:
@@ -135,7 +149,7 @@ class Reading:
         if not chunk.choices or self.finish is not None:
             return
         choice = chunk.choices[0]
-        self.finish = choice.finish_reason
+        self.finish = choice.finish_reason or None  # some servers send "" until the end
         if choice.delta is not None and choice.delta.content:
             said.append(choice.delta.content)
 

@@ -13,15 +13,17 @@ import msgspec
 import structlog
 
 from chatbot.answering.models.breaker import Breaker
+from chatbot.answering.models.chunks import Cut
 from chatbot.answering.models.model import Model, ModelFailed, Usage
 from chatbot.answering.voice.prompt import Prompt, messages
 from knowledge import tokens
 
 log = structlog.get_logger()
 
-RETRY_AFTER_S_MAX: Final = 2.0
+RETRY_WAIT_S_MAX: Final = 2.0
 RETRY_PAUSE_S: Final = 0.4
 RETRY_WITHIN_S: Final = 6.0
+LENGTH: Final = "length"
 MESSAGE_TOKENS: Final = 4  # what a role and the marks around a message come to
 # May pass by itself within a moment.
 _PASSING: Final = frozenset({"unreachable", "rate_limited", "unavailable"})
@@ -42,7 +44,7 @@ Sleep = Callable[[float], Awaitable[None]]
 class Step(msgspec.Struct, frozen=True):
     """One try: `code` is `ok`, `stopped` or a failure's. `usage` is as reported, else counted
     (`estimated`); `cost` in the currency of the prices, None where there are none; `kind` is what
-    the endpoint called its failure.
+    the endpoint called its failure, and `length` where an answer that is `ok` was cut at its limit.
     """
 
     model: str
@@ -99,11 +101,6 @@ class Ladder:
     def steps(self) -> list[Step]:
         """What happened so far; a try that goes on is listed as if it were stopped now."""
         return [*self._steps, *([self._trying.step()] if self._trying is not None else [])]
-
-    @property
-    def answered_by(self) -> str | None:
-        """The model whose answer was the last to come whole."""
-        return next((each.model for each in reversed(self.steps) if each.code == "ok"), None)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
         """The words of the first model that has any. ModelFailed when it breaks after its first, or
@@ -164,7 +161,7 @@ class _Try:
         try:
             async for piece in stream:
                 if isinstance(piece, Usage):
-                    self._usage = piece
+                    self._take(piece)
                     continue
                 if self._first is None:
                     self._first = self._clock()
@@ -192,6 +189,14 @@ class _Try:
             kind=self._kind,
         )
 
+    def _take(self, usage: Usage) -> None:
+        if isinstance(usage, Cut):
+            self._kind = LENGTH
+            usage = Usage(usage.prompt_tokens, usage.completion_tokens)
+            if usage == Usage():
+                return
+        self._usage = usage
+
     def _tell(self, breaker: Breaker) -> None:
         if self._code == "ok" or self._code in _HEALTHY or (self._code == "stopped" and self.said):
             breaker.succeeded()
@@ -217,4 +222,4 @@ def _pause_s(failed: ModelFailed) -> float | None:
         return None
     if failed.retry_after_s is None:
         return RETRY_PAUSE_S * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
-    return failed.retry_after_s if failed.retry_after_s <= RETRY_AFTER_S_MAX else None
+    return failed.retry_after_s if failed.retry_after_s <= RETRY_WAIT_S_MAX else None

@@ -15,12 +15,15 @@ from typing import Any, Final, Protocol, cast
 import httpx2
 import msgspec
 import openai
+import structlog
 from openai.types.chat import ChatCompletionMessageParam
 
 from chatbot.answering.models.chunks import Reading, Usage, kind_of
 from chatbot.answering.models.failures import ModelFailed
 from chatbot.answering.models.network import EVENT_STREAM, Network
 from chatbot.answering.voice.prompt import Prompt, Turn, messages
+
+log = structlog.get_logger()
 
 __all__ = ["EndpointModel", "Model", "ModelFailed", "Timeouts", "Usage"]
 
@@ -59,7 +62,9 @@ class Model(Protocol):
     def name(self) -> str: ...
 
     def stream(self, prompt: Prompt) -> AsyncIterator[str | Usage]:
-        """Pieces of text in order, and at most one Usage. ModelFailed when it breaks."""
+        """Pieces of text in order, and at most one Usage, a Cut when the answer was cut at its
+        limit. ModelFailed when it breaks.
+        """
         ...
 
 
@@ -102,16 +107,22 @@ class EndpointModel:
     async def stream(self, prompt: Prompt) -> AsyncGenerator[str | Usage]:
         clock = _Clock(self.timeouts)
         reading = Reading()
-        async with AsyncExitStack() as stack:
-            reply = await self._asked(prompt, clock, stack)
-            parts = await stack.enter_async_context(aclosing(reply.aiter_raw()))
-            while not reading.ended:
-                if words := await _more(parts, reading, clock):
-                    yield words
-            if reading.usage is not None:
-                yield reading.usage  # what failed is charged all the same
-            reading.check()
-            await _goodbye(parts)
+        try:
+            async with AsyncExitStack() as stack:
+                reply = await self._asked(prompt, clock, stack)
+                parts = await stack.enter_async_context(aclosing(reply.aiter_raw()))
+                while not reading.ended:
+                    if words := await _more(parts, reading, clock):
+                        yield words
+                if reading.spent is not None:
+                    yield reading.spent  # what failed is charged all the same
+                reading.check()
+                await _goodbye(parts)
+        except ModelFailed:
+            raise
+        except Exception as error:  # an edge: whatever broke, another model can answer
+            log.error("model_broke", model=self.name, error=type(error).__name__)
+            raise ModelFailed("bad_reply") from error
 
     async def _asked(
         self, prompt: Prompt, clock: "_Clock", stack: AsyncExitStack
@@ -283,7 +294,7 @@ def retry_after(value: str) -> float | None:
         return min(float(value), RETRY_AFTER_S_MAX)
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+        wait = (at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime.now(UTC)
+    except (ValueError, OverflowError):  # no date, or in a zone that cannot be
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return min(max((at - datetime.now(UTC)).total_seconds(), 0.0), RETRY_AFTER_S_MAX)
+    return min(max(wait.total_seconds(), 0.0), RETRY_AFTER_S_MAX)

@@ -44,9 +44,9 @@ class AddressRefused(OSError):
 
 class Network(httpx2.AsyncBaseTransport):
     """A pool of connections, opened at the first request: what the client sends goes through here,
-    and so does what it gets. With `addresses` every connection goes to
-    an address that the table allows: what a name means is looked up once, all of it must be
-    allowed, and the socket is opened to just that.
+    and so does what it gets. With `addresses` every connection goes to an address that the table
+    allows: what a name means is looked up once, all of it must be allowed, and the socket is opened
+    to just that.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from chatbot.conversations.wire import Source
 from knowledge import lexical
 from knowledge.reading import split
 
-QUOTE_CHARS_MAX = 300
+QUOTE_CHARS_MAX: Final = 300
 RUN_CHARS_MAX: Final = 60
 SAID_CHARS_MAX: Final = 600
 _RANGE_MAX: Final = 20
@@ -39,11 +39,11 @@ class Citations:
     def __init__(
         self,
         excerpts: Sequence[Excerpt],
-        allows: Callable[[str], bool] | None = None,
+        allows: Callable[[str], bool] = quotable.anything,
         cleaned: Callable[[str], str] = str,
     ) -> None:
         self._excerpts = {excerpt.n: excerpt for excerpt in excerpts}
-        self._allows = allows or _anything
+        self._allows = allows
         self._cleaned = cleaned
         self._held = ""
         self._said = ""
@@ -160,7 +160,3 @@ def _fit(said: set[str], sentence: str) -> float:
     words = set(lexical.fold(sentence).split())
     shared = sum(min(len(word), 8) for word in words & said)
     return shared / (1 + sum(min(len(word), 8) for word in words)) ** 0.5
-
-
-def _anything(_sentence: str) -> bool:
-    return True

@@ -18,9 +18,10 @@ WORD_CHARS_MAX: Final = 40
 GAP_CHARS_MAX: Final = 12
 CODE: Final = "cut_instructions"
 
-_DENSE: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff"
+# Without the punctuation that stands among them (“、”, “「”): it parts words, as any other does.
+_DENSE: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3041-\u30ff\u3400-\u9fff"
 # A character of a script without spaces is a word; two of them count as one.
-_PARTS: Final = re.compile(rf"[{_DENSE}]|[^\W_{_DENSE}]+|[\W_]+")
+_PARTS: Final = re.compile(rf"[{_DENSE}]|[^\W_{_DENSE}]+|[^\w{_DENSE}]+|_+")
 _WORDS: Final = re.compile(rf"[{_DENSE}]|[^\W_{_DENSE}]+")
 _IS_DENSE: Final = re.compile(rf"[{_DENSE}]")
 
@@ -39,9 +40,7 @@ class Instructions:
             self.limits.append(most * 2 if _IS_DENSE.match(found[0]) else most)
 
 
-@lru_cache(maxsize=128)
-def instructions(text: str, owners: str) -> Instructions:
-    return Instructions(text, owners)
+_instructions = lru_cache(maxsize=128)(Instructions)
 
 
 class Leaks:
@@ -50,7 +49,7 @@ class Leaks:
     """
 
     def __init__(self, text: str, owners: str, known: Callable[[], str]) -> None:
-        self._secret = instructions(text, owners)
+        self._secret = _instructions(text, owners)
         self._known = known
         self._known_words: str | None = None
         self._run: dict[int, int] = {}

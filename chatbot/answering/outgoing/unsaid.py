@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
-LEFT_OUT: Final = "…"
+from chatbot.answering.outgoing.links import LEFT_OUT
+
 HELD_CHARS_MAX: Final = 150
 
 # Thai, Lao, Burmese, Khmer, kana, ideographs, hangul.
@@ -26,8 +27,8 @@ _IGNORED: Final = frozenset("*_~`\\\u200c\u200d\u00ad")
 class Phrases:
     """What is never said, made ready; the same for all answers of a persona."""
 
-    def __init__(self, phrases: Iterable[str]) -> None:
-        folded = {_folded(phrase)[0].strip() for phrase in phrases}
+    def __init__(self, never_say: tuple[str, ...]) -> None:
+        folded = {_folded(phrase)[0].strip() for phrase in never_say}
         self.all = sorted((each for each in folded if each), key=len, reverse=True)
         self.prefixes = frozenset(each[:n] for each in self.all for n in range(1, len(each) + 1))
         self.firsts = frozenset(each[0] for each in self.all)
@@ -36,16 +37,14 @@ class Phrases:
         self.begins = re.compile(_beginnings(self.firsts), re.IGNORECASE)
 
 
-@lru_cache(maxsize=256)
-def phrases(never_say: tuple[str, ...]) -> Phrases:
-    return Phrases(never_say)
+_phrases = lru_cache(maxsize=256)(Phrases)
 
 
 class Unsaid:
     """A stream in which a mark stands for each of the words."""
 
     def __init__(self, never_say: tuple[str, ...]) -> None:
-        self._phrases = phrases(never_say)
+        self._phrases = _phrases(never_say)
         self._begins = self._phrases.begins.search
         self._held = ""
         self._last = " "

@@ -15,7 +15,7 @@ import msgspec
 
 from chatbot.answering.models.model import Usage
 from chatbot.answering.quoting import relevance
-from chatbot.answering.quoting.quotable import Kind, Unit, units
+from chatbot.answering.quoting.quotable import Kind, Unit, anything
 from chatbot.answering.quoting.relevance import Candidate, Weighed
 from chatbot.answering.voice.prompt import Excerpt, Prompt
 from knowledge import lexical
@@ -32,9 +32,8 @@ LIST_CHARS_MAX: Final = 900
 # of these answers were wrong; of the others 9 %. Pairs of characters are met less often.
 SUPPORT_MIN: Final = 0.4
 SUPPORT_DENSE_MIN: Final = 0.2
-_PIECE: Final = re.compile(
-    r"\s*\S+(?:\s+\S+){0,3}"
-)  # a few words at a time, as a model would speak
+# A few words at a time, as a model would speak.
+_PIECE: Final = re.compile(r"\s*\S+(?:\s+\S+){0,3}")
 
 
 class Extract(msgspec.Struct, frozen=True):
@@ -49,11 +48,6 @@ class Extract(msgspec.Struct, frozen=True):
     quotes: dict[int, str]
     support: float = 0.0
     is_certain: bool = False
-
-
-def anything(_: str) -> bool:
-    """Nothing is forbidden."""
-    return True
 
 
 class ExtractiveModel:
@@ -83,11 +77,6 @@ class ExtractiveModel:
 def pieces(text: str) -> list[str]:
     """A text a few words at a time, spaces and line ends as they are."""
     return _PIECE.findall(text)
-
-
-def sentences(text: str) -> list[str]:
-    """The parts of a passage that can be quoted, in their order."""
-    return [unit.text for unit in units(text) if unit.is_quotable]
 
 
 def choose(weighed: Weighed, allowed: Callable[[str], bool] = anything) -> list[Candidate]:

@@ -42,8 +42,6 @@ _MONTH: Final = re.compile(
     r"(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez|jan|feb|mar|apr|maj|jun|jul|aug|sep|okt|"
     r"nov|dec|Jahrhundert|Jh|Etage|Stock|Platz|Klasse|Auflage|Juni|Juli)"
 )
-
-
 # What would be taken for the answer's own markers (“as shown [8, 34]”); after a sentence it stands
 # between this one and the next.
 _MARKER: Final = re.compile(r"[\[【［〔][\s\d,;:、，；^–—‐-]*\d[\s\d,;:、，；^–—‐-]*[\]】］〕]")
@@ -99,6 +97,11 @@ def units(text: str) -> list[Unit]:
         if kind is Kind.LABEL and _names_something(line):
             under = line
     return found
+
+
+def anything(_sentence: str) -> bool:
+    """Nothing is forbidden."""
+    return True
 
 
 def _lines(text: str) -> list[tuple[int, str]]:

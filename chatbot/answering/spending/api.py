@@ -41,7 +41,7 @@ async def get_budget(
     settings: NamedDependency[Settings],
 ) -> Overview:
     async with database.transaction(staff.org_id, actor=staff.actor) as db:
-        return await overview.overview(db, staff.org_id, settings.limits)
+        return await overview.read(db, staff.org_id, settings.limits)
 
 
 @put("/org/budget", operation_id="set_budget")
@@ -57,7 +57,7 @@ async def set_budget(
     ]
     async with database.transaction(staff.org_id, actor=staff.actor) as db:
         await overview.set_allowances(db, staff.org_id, wanted, by_id=staff.staff_id)
-        return await overview.overview(db, staff.org_id, settings.limits)
+        return await overview.read(db, staff.org_id, settings.limits)
 
 
 ROUTES = Router(path="/", route_handlers=[get_budget, set_budget])

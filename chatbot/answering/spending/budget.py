@@ -42,8 +42,8 @@ _TURN = text(
     """
 )
 
-# The rows are there; `scope desc` is visitor, site, organisation. Only who pays, with a first model
-# of its own, may allow more than the operator does.
+# The rows are there; `scope desc` is visitor, site, organisation. Only who pays, with a key of its
+# own for its first model, may allow more than the operator does.
 _CHARGE = text(
     """
     with allowed as (
@@ -58,7 +58,10 @@ _CHARGE = text(
       ) as d(scope, owner_id, answers, tokens)
       left join allowances a on a.org_id = :org and a.scope = d.scope
       cross join (
-        select exists (select from answer_models where org_id = :org and rank = 1) as pays) own
+        select exists (
+          select from answer_models where org_id = :org and rank = 1 and key_sealed is not null
+        ) as pays
+      ) own
     ), held as (
       select s.scope, s.owner_id, s.answers, s.tokens
       from spending s join allowed a on a.scope = s.scope and a.owner_id = s.owner_id
@@ -145,11 +148,9 @@ async def settle(
     """Put what an ended turn used in the place of what it had reserved, on the day of the
     reservation. None: nobody knows, and the reservation stands.
 
-    An answer that used no model does not count. Call it last in the transaction: it holds the
-    organisation's day until the commit.
+    An answer that used no model does not count. The caller has locked the answer's row. Call it
+    last in the transaction: it holds the organisation's day until the commit.
     """
-    await db.flush()
-    await db.refresh(answer, ["reserved_tokens", "reserved_on"], with_for_update=True)
     counted = int(answer.reserved_on is not None)
     used = answer.reserved_tokens if tokens_used is None else tokens_used
     owners = _owners(answer.org_id, site_id, visitor_id)

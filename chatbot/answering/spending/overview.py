@@ -68,7 +68,7 @@ class Choice(msgspec.Struct, frozen=True):
     tokens_per_day: int | None = None
 
 
-async def overview(db: AsyncSession, org_id: UUID, limits: Limits) -> Overview:
+async def read(db: AsyncSession, org_id: UUID, limits: Limits) -> Overview:
     """What the organisation may spend a day, and what it has spent of late."""
     chosen = await _chosen(db, org_id)
     allowances = [

@@ -17,12 +17,13 @@ Pace = Literal["full", "sparing"]
 
 REFUSED_AT: Final = 2  # times the limit
 REMEMBERED_MAX: Final = 200_000
-MESSAGE: Final = (
+TOO_MANY_MESSAGES: Final = (
     "Those were many messages in a short time. This one was not sent: wait a moment, then send it"
     " again."
 )
-
-RETRY: Final = "Those were many questions in a short time. Wait a moment, then try again."
+TOO_MANY_RETRIES: Final = (
+    "Those were many questions in a short time. Wait a moment, then try again."
+)
 
 Window = tuple[Key, int]  # and its limit
 Sent = tuple[UUID, str]  # visitor, client_id
@@ -47,7 +48,7 @@ class Rates:
         if known is not None and now - known[1] < WINDOW_S:
             return known[0]
         windows = self._windows(visitor, block)
-        self._count(windows, REFUSED_AT, MESSAGE)
+        self._count(windows, REFUSED_AT, TOO_MANY_MESSAGES)
         over = any(self._throttle.count(key) > most for key, most in windows)
         pace: Pace = "sparing" if over else "full"
         self._remember(sent, pace, now)
@@ -57,7 +58,7 @@ class Rates:
         """Count another attempt at an answer, like a message. TooMany from where messages are
         answered sparingly: without a model it would be no better than the first.
         """
-        self._count(self._windows(visitor, block), 1, RETRY)
+        self._count(self._windows(visitor, block), 1, TOO_MANY_RETRIES)
 
     def _count(self, windows: Sequence[Window], times: int, message: str) -> None:
         """Note one in every window, or in none where one holds so many times its limit."""

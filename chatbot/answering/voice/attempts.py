@@ -36,7 +36,7 @@ _SECRETS: Final = (
     "(?:le )?(?:tue|sue) (?:istruzioni|regole)|(?:as )?(?:tuas|suas) (?:instruções|regras)|"
     "(?:je|jouw|uw) (?:instructies|regels|systeemprompt)|systeemprompt"
 )
-_IMPERATIVE: Final = r"(?:^|[.!?,:;\n]\s*|\b(?:please|now|and|then|must|should)\s+)"
+_IMPERATIVE: Final = r"(?:^|[.!?,:;\n][ \t]{0,20}|\b(?:please|now|and|then|must|should)\s+)"
 _BECOME: Final = (
     r"\byou are now\b|\bfrom now on,? you(?: are|'re| will| must| act)|"
     r"\bpretend (?:to be|you are|you're)|\b(?:do anything now|jailbreak)\b|"
@@ -55,7 +55,7 @@ _BECOME: Final = (
 )
 _ATTEMPT: Final = re.compile(
     rf"\b(?:{_FORGET})\b{_GAP}(?:{_ORDERS})\b|\b(?:{_SHOW})\b{_GAP}(?:{_SECRETS})|{_BECOME}"
-    r"|<\|?(?:im_start|system|endoftext)|\[/?INST\]|^\s*(?:system|assistant)\s*:",
+    r"|<\|?(?:im_start|system|endoftext)|\[/?INST\]|^[ \t]{0,20}(?:system|assistant)[ \t]{0,20}:",
     re.IGNORECASE | re.MULTILINE,
 )
 

@@ -5,11 +5,11 @@ is a question about a telephone line.
 """
 
 import re
-import unicodedata
 from typing import Final
 
+from chatbot.answering.voice import smalltalk
+
 TEXT_CHARS_MAX: Final = 100
-_WORDS: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 
 _WANTS: Final = r"""
     (?:(?:can|could|may) i|i(?:'d| would) like to|i (?:want|need|wish) to|let me) (?:please )?
@@ -64,8 +64,7 @@ def asks_for_person(text: str, *, offered: bool) -> bool:
     """Whether it does; after we `offered` one, a plain “yes” is enough."""
     if len(text) > TEXT_CHARS_MAX:
         return False
-    words = _WORDS.findall(unicodedata.normalize("NFC", text).replace("’", "'").lower())
-    said = " ".join(words)
+    said = " ".join(smalltalk.words(text))
     return bool(_ASKS.fullmatch(said) or (offered and _AGREES.fullmatch(said)))
 
 

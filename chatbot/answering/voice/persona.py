@@ -8,19 +8,17 @@ from typing import Final, Literal, get_args
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, delete, func, select, text
+from sqlalchemy import ColumnElement, ScalarSelect, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.answering.tables import PersonaVersion
+from chatbot.answering.voice.phrases import VISITORS_LANGUAGE
 from chatbot.database import utc_now
 from chatbot.errors import Conflict, Invalid, NotFound
 from chatbot.staff.tables import StaffMember
 
 Tone = Literal["friendly", "neutral", "formal", "playful"]
 Length = Literal["short", "medium", "long"]
-
-VISITORS_LANGUAGE: Final = "visitor"
-"""The bot answers in the language it is asked in; anything else is an ISO 639-1 code."""
 
 NAME_CHARS_MAX: Final = 60
 INSTRUCTIONS_CHARS_MAX: Final = 4_000
@@ -75,19 +73,28 @@ class Published(msgspec.Struct, frozen=True):
 
 async def published(db: AsyncSession, org_id: UUID) -> Persona:
     """What is live: the highest published version, or the built-in one."""
-    row = await db.scalar(
-        select(PersonaVersion)
+    own = PersonaVersion.org_id == org_id, PersonaVersion.version == live_version(org_id)
+    return of(await db.scalar(select(PersonaVersion).where(*own)))
+
+
+def live_version(org_id: UUID) -> ScalarSelect[int]:
+    """The number of the live version, for a statement that reads more than that."""
+    return (
+        select(func.max(PersonaVersion.version))
         .where(PersonaVersion.org_id == org_id, PersonaVersion.published_at.is_not(None))
-        .order_by(PersonaVersion.version.desc())
-        .limit(1)
+        .scalar_subquery()
     )
-    return DEFAULT if row is None else _persona(row)
+
+
+def of(row: PersonaVersion | None) -> Persona:
+    """The persona of a stored version; without one, the built-in."""
+    return DEFAULT if row is None else msgspec.convert(row, Persona, from_attributes=True)
 
 
 async def draft(db: AsyncSession, org_id: UUID) -> Persona | None:
     """What is being worked on, if anything is."""
     row = await db.scalar(select(PersonaVersion).where(*_is_draft(org_id)))
-    return None if row is None else _persona(row)
+    return None if row is None else of(row)
 
 
 async def history(db: AsyncSession, org_id: UUID) -> list[Published]:
@@ -121,7 +128,7 @@ async def save_draft(db: AsyncSession, org_id: UUID, by: UUID, wanted: Persona) 
     row.never_say, row.link_hosts = list(wanted.never_say), list(wanted.link_hosts)
     row.created_by_id, row.created_at = by, utc_now()
     await db.flush()
-    return _persona(row)
+    return of(row)
 
 
 async def discard_draft(db: AsyncSession, org_id: UUID) -> None:
@@ -141,7 +148,7 @@ async def publish(db: AsyncSession, org_id: UUID, by: UUID) -> Persona:
         )
     row.published_at, row.published_by_id = utc_now(), by
     await db.flush()
-    return _persona(row)
+    return of(row)
 
 
 async def restore(db: AsyncSession, org_id: UUID, by: UUID, version: int) -> Persona:
@@ -157,7 +164,7 @@ async def restore(db: AsyncSession, org_id: UUID, by: UUID, version: int) -> Per
     )
     if row is None:
         raise NotFound
-    return await save_draft(db, org_id, by, _persona(row))
+    return await save_draft(db, org_id, by, of(row))
 
 
 def checked(wanted: Persona) -> Persona:
@@ -246,7 +253,3 @@ def _is_draft(org_id: UUID) -> tuple[ColumnElement[bool], ...]:
 async def _lock(db: AsyncSession, org_id: UUID) -> None:
     """One at a time: drafts are numbered, and only one may be published."""
     await db.execute(_LOCK, {"key": f"persona:{org_id}"})
-
-
-def _persona(row: PersonaVersion) -> Persona:
-    return msgspec.convert(row, Persona, from_attributes=True)

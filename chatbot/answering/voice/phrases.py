@@ -11,7 +11,8 @@ from knowledge import language as stemmers
 from knowledge import lexical
 
 OTHERWISE: Final = "en"
-VISITORS: Final = "visitor"
+VISITORS_LANGUAGE: Final = "visitor"
+"""The bot answers in the language it is asked in; anything else is an ISO 639-1 code."""
 _DENSE_SHARE_MIN: Final = 0.3
 _LOCALE: Final = re.compile(r"([a-zA-Z]{2,3})(?:[-_.]|\Z)")
 _HANGUL: Final = re.compile("[\uac00-\ud7af]")
@@ -39,8 +40,8 @@ _CODES: Final = {
 
 
 class Phrase(StrEnum):
-    """`greeting_by_name` has a `name`. Leads (`partly`, `quoting`, `corrected`) end with an empty
-    line; the others stand alone.
+    """`greeting_by_name` has a `name`. Leads (`partly`, `quoting`) end with an empty line; the
+    others stand alone.
     """
 
     GREETING = "greeting"
@@ -56,11 +57,11 @@ class Phrase(StrEnum):
     UNAVAILABLE = "unavailable"
     BROKEN = "broken"
     IN_ROLE = "in_role"
-    CORRECTED = "corrected"
     CALLED = "called"
 
 
-LEADS: Final = (Phrase.PARTLY, Phrase.QUOTING, Phrase.CORRECTED)
+OFFERS: Final = (Phrase.UNKNOWN, Phrase.UNAVAILABLE, Phrase.BROKEN, Phrase.A_BOT)
+LEADS: Final = (Phrase.PARTLY, Phrase.QUOTING)
 
 
 def say(phrase: Phrase, language: str, **names: str) -> str:
@@ -77,13 +78,18 @@ def without_lead(text: str) -> str:
     return text
 
 
+def offers_person(text: str) -> bool:
+    """Whether what the bot said ends with its own offer of a person, in whatever language."""
+    return any(text.endswith(book[offer]) for book in _BOOK.values() for offer in OFFERS)
+
+
 def language_of(question: str, *, locale: str, policy: str) -> str:
     """The language to answer in, a code of ISO 639-1.
 
     `policy` is `visitor` or a fixed code; a question too short to tell is in the language of the
     visitor's `locale` (“de-AT”), or else in English.
     """
-    if policy != VISITORS:
+    if policy != VISITORS_LANGUAGE:
         return policy
     own = _LOCALE.match(locale)
     at_home = own[1].lower() if own else None
@@ -133,7 +139,6 @@ _BOOK: Final[dict[str, dict[Phrase, str]]] = {
         " person.",
         Phrase.IN_ROLE: "I only answer questions from this website's documents. What would you like"
         " to know?",
-        Phrase.CORRECTED: "An answer that you were given here has been corrected:\n\n",
     },
     "de": {
         Phrase.CALLED: "Ich habe eine Kollegin oder einen Kollegen dazugebeten. Es kann etwas"
@@ -157,7 +162,6 @@ _BOOK: Final[dict[str, dict[Phrase, str]]] = {
         " sprechen Sie mit einem Menschen.",
         Phrase.IN_ROLE: "Ich beantworte nur Fragen anhand der Dokumente dieser Website. Was möchten"
         " Sie wissen?",
-        Phrase.CORRECTED: "Eine Antwort, die Sie hier bekommen haben, wurde berichtigt:\n\n",
     },
     "fr": {
         Phrase.CALLED: "J'ai demandé à un collègue de nous rejoindre. Cela peut prendre un moment ;"
@@ -181,7 +185,6 @@ _BOOK: Final[dict[str, dict[Phrase, str]]] = {
         " question, ou parlez à une personne.",
         Phrase.IN_ROLE: "Je réponds uniquement aux questions à partir des documents de ce site. Que"
         " souhaitez-vous savoir ?",
-        Phrase.CORRECTED: "Une réponse qui vous a été donnée ici a été corrigée :\n\n",
     },
     "es": {
         Phrase.CALLED: "He pedido a una persona de nuestro equipo que se una. Puede tardar un poco;"
@@ -205,7 +208,6 @@ _BOOK: Final[dict[str, dict[Phrase, str]]] = {
         " persona.",
         Phrase.IN_ROLE: "Solo respondo preguntas con los documentos de este sitio web. ¿Qué le"
         " gustaría saber?",
-        Phrase.CORRECTED: "Se ha corregido una respuesta que recibió aquí:\n\n",
     },
     "it": {
         Phrase.CALLED: "Ho chiesto a un collega di unirsi a noi. Può volerci un po'; può lasciare"
@@ -229,7 +231,6 @@ _BOOK: Final[dict[str, dict[Phrase, str]]] = {
         " con una persona.",
         Phrase.IN_ROLE: "Rispondo soltanto a domande in base ai documenti di questo sito. Che cosa"
         " desidera sapere?",
-        Phrase.CORRECTED: "Una risposta che ha ricevuto qui è stata corretta:\n\n",
     },
     "pt": {
         Phrase.CALLED: "Pedi a um colega que se junte a nós. Pode demorar um pouco; pode sair desta"
@@ -253,7 +254,6 @@ _BOOK: Final[dict[str, dict[Phrase, str]]] = {
         " pessoa.",
         Phrase.IN_ROLE: "Só respondo a perguntas com base nos documentos deste site. O que gostaria"
         " de saber?",
-        Phrase.CORRECTED: "Uma resposta que recebeu aqui foi corrigida:\n\n",
     },
     "nl": {
         Phrase.CALLED: "Ik heb een collega gevraagd om mee te praten. Het kan even duren; u kunt"
@@ -276,7 +276,6 @@ _BOOK: Final[dict[str, dict[Phrase, str]]] = {
         " met een persoon.",
         Phrase.IN_ROLE: "Ik beantwoord alleen vragen op basis van de documenten van deze website."
         " Wat wilt u weten?",
-        Phrase.CORRECTED: "Een antwoord dat u hier hebt gekregen, is gecorrigeerd:\n\n",
     },
 }
 LANGUAGES: Final = tuple(_BOOK)

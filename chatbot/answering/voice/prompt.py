@@ -8,12 +8,13 @@ import msgspec
 
 from chatbot.answering.voice import persona as personas
 from chatbot.answering.voice.persona import Length, Persona, Tone
+from chatbot.answering.voice.phrases import VISITORS_LANGUAGE
 
-PASSAGE_CHARS_MAX = 4000
-PLACE_CHARS_MAX = 300
-HISTORY_TURNS_MAX = 6
-HISTORY_CHARS_MAX = 1500
-SUMMARY_CHARS_MAX = 2000
+PASSAGE_CHARS_MAX: Final = 4000
+PLACE_CHARS_MAX: Final = 300
+HISTORY_TURNS_MAX: Final = 6
+HISTORY_CHARS_MAX: Final = 1500
+SUMMARY_CHARS_MAX: Final = 2000
 
 _FRAME: Final = """\
 Your name is {name}; you are the assistant on this website and answer its visitors. These rules \
@@ -94,15 +95,22 @@ UNSEEN: Final = (
 CONTROL: Final = "\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff"
 _UNSEEN_RUN: Final = re.compile(f"[{UNSEEN}{CONTROL}]+")
 _ANGLES: Final = str.maketrans("<>＜＞", "‹›‹›")
+# What follows reads the text of visitors and documents: no two repetitions may take the same
+# characters, and what one has taken it keeps (`*+`), so that the work grows with the text, not its
+# square.
+_SPACE: Final = " \t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"  # within a line
 # A line that begins like a turn, however it is dressed up: "system:", "**Assistant**:", "### User".
 _ROLE: Final = re.compile(
-    r"^([\s>#*_\-=\[(]*)(system|assistant|user|human|developer|tool|function|ai|bot|instructions?"
-    r"|visitor|model)\b([*_\])\s]*(?:message|prompt|turn|role)?[*_\])\s]*):",
+    rf"^([{_SPACE}>#*_\-=\[(]*+)"
+    r"(system|assistant|user|human|developer|tool|function|ai|bot|instructions?|visitor|model)\b"
+    rf"([{_SPACE}*_\])]*+(?:(?:message|prompt|turn|role)[{_SPACE}*_\])]*+)?):",
     re.IGNORECASE | re.MULTILINE,
 )
-_TEMPLATE: Final = re.compile(r"\[(/?\s*(?:INST|SYS|SYSTEM)\s*)\]", re.IGNORECASE)
-_NUMBER: Final = re.compile(r"[\[【［](\s*\^?\s*\d{1,4}[\d\s,;–-]*)[\]】］]")
-_FRAMES: Final = re.compile(r"<(?=\s*[/|]?\s*(?:passages|earlier|owner|\|)|\|)", re.IGNORECASE)
+_TEMPLATE: Final = re.compile(r"\[(/?\s*+(?:INST|SYS|SYSTEM)\s*+)\]", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"[\[【［](\s*+(?:\^\s*+)?\d[\d\s,;–-]*+)[\]】］]")
+_FRAMES: Final = re.compile(
+    r"<(?=\s*+(?:[/|]\s*+)?(?:passages|earlier|owner|\|)|\|)", re.IGNORECASE
+)
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -216,7 +224,7 @@ def _without_roles(text: str) -> str:
 
 
 def _language(persona: Persona, language: str) -> str:
-    if persona.language != personas.VISITORS_LANGUAGE:
+    if persona.language != VISITORS_LANGUAGE:
         return f"Answer in {_named(persona.language)}, whatever language you are asked in."
     known = f" ({_named(language)}, it seems)" if language else ""
     return f"Answer in the language of the question{known}, whatever language the passages are in."

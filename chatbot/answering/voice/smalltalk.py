@@ -10,13 +10,13 @@ import unicodedata
 from typing import Final
 
 from chatbot.answering.voice import phrases
+from chatbot.answering.voice.persona import DEFAULT
 from chatbot.answering.voice.phrases import Phrase
 
 WORDS_MAX: Final = 9
 TEXT_CHARS_MAX: Final = 100
 _WORDS: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _AND: Final = re.compile(r"^(?:and|und|et|y|e|en) ")
-_BUILT_IN_NAME: Final = "assistant"
 
 # What each is said with, lower case, words with one space between them. Several may follow one
 # another; the reply is to the first of these kinds that occurs.
@@ -103,7 +103,7 @@ def reply(text: str, language: str = "en", *, name: str = "") -> str | None:
     anything else.
     """
     phrase = courtesy(text)
-    if phrase is Phrase.GREETING and name and name.lower() != _BUILT_IN_NAME:
+    if phrase is Phrase.GREETING and name and name.lower() != DEFAULT.name.lower():
         phrase = Phrase.GREETING_BY_NAME
     return None if phrase is None else phrases.say(phrase, language, name=name)
 
@@ -112,10 +112,10 @@ def courtesy(text: str) -> Phrase | None:
     """What is to be said to a message that is nothing but a courtesy."""
     if len(text) > TEXT_CHARS_MAX:
         return None
-    words = _WORDS.findall(unicodedata.normalize("NFC", text).replace("’", "'").lower())
-    if not 0 < len(words) <= WORDS_MAX or any(map(str.isdigit, text)):
+    said_words = words(text)
+    if not 0 < len(said_words) <= WORDS_MAX or any(map(str.isdigit, text)):
         return None
-    rest = " ".join(words)
+    rest = " ".join(said_words)
     said: set[Phrase] = set()
     while rest:
         matches = ((phrase, kind.match(rest)) for phrase, kind in _KINDS.items())
@@ -128,6 +128,11 @@ def courtesy(text: str) -> Phrase | None:
     if "?" in text and not said & _ASKED:
         return None
     return next(phrase for phrase in _SAID if phrase in said)
+
+
+def words(text: str) -> list[str]:
+    """A message's words as patterns have them: lower case, composed, with straight apostrophes."""
+    return _WORDS.findall(unicodedata.normalize("NFC", text).replace("’", "'").lower())
 
 
 def _pattern(said: str) -> re.Pattern[str]:

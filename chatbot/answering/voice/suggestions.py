@@ -29,18 +29,18 @@ _NO_TOPIC: Final = re.compile(
 _OPENS: Final = "¿¡«“„‘"
 
 
-def of(found: Evidence, cited: Collection[int]) -> list[str]:
+def of(evidence: Evidence, cited: Collection[int]) -> list[str]:
     """At most three, without what was asked or `cited` (numbers of passages); none where the
     documents do not hold the answer.
     """
-    if found.band == "unknown" and found.curated is None:
+    if evidence.band == "unknown" and evidence.curated is None:
         return []
-    hits = found.found.hits
+    hits = evidence.found.hits
     answered = {hit.passage.document_id for n, hit in enumerate(hits, 1) if n in cited}
-    if found.curated is not None:
-        answered.add(found.curated.document_id)
+    if evidence.curated is not None:
+        answered.add(evidence.curated.document_id)
     used = {_key(_topic(hit)) for n, hit in enumerate(hits, 1) if n in cited}
-    seen = {_key(found.query), *used}
+    seen = {_key(evidence.query), *used}
     wanted: list[str] = []
     for topic in [*_questions(hits, answered), *_titles(hits, cited, answered)]:
         if _key(topic) not in seen and len(wanted) < SUGGESTIONS_MAX:
