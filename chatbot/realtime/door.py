@@ -14,7 +14,8 @@ import structlog
 from socketio import AsyncNamespace
 from socketio.exceptions import ConnectionRefusedError as Refused
 from sqlalchemy import ARRAY, Text, bindparam, func, select
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chatbot.database import Database, utc_now
 from chatbot.errors import (
@@ -192,7 +193,8 @@ class Door(AsyncNamespace, Generic[P]):
         except (DataError, UnicodeEncodeError):
             message = "The event contains characters that cannot be stored."
             return envelope(Invalid("bad_text", message))
-        except TimeoutError:
+        except (TimeoutError, PoolTimeout, OperationalError, InterfaceError) as error:
+            log.warning("realtime.event_unavailable", error=type(error).__name__, event_name=event)
             return envelope(Unavailable())
         except Exception:
             number = uuid4().hex[:12]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chatbot.answering.models.model import Usage
 from chatbot.answering.tables import Answer, Spending
@@ -109,3 +110,20 @@ async def test_a_changed_text_under_the_same_id_is_a_conflict_by_http(
         "client_id_reused",
         "never",
     )
+
+
+async def test_a_question_that_the_database_cannot_take_is_to_be_sent_again(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def wait_in_vain(*_given: object, **_named: object) -> None:
+        raise PoolTimeout
+
+    async with shop.running(cluster) as (running, alder), live.visitor(running, alder) as visitor:
+        talk = await visitor.begin()
+        monkeypatch.setattr(running.service.asking, "send", wait_in_vain)
+        by_socket = await visitor.emit("send", live.question(shop.QUESTION, talk))
+        body = live.question(shop.QUESTION)
+        by_http = await visitor.call("POST", f"/visitor/conversations/{talk}/messages", body)
+
+    assert (by_socket["error"]["code"], by_socket["error"]["retry"]) == ("unavailable", "backoff")
+    assert (by_http[0], by_http[1]["error"]["retry"]) == (503, "backoff")

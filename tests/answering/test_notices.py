@@ -150,6 +150,33 @@ async def test_a_notice_for_one_wrong_answer_counts_for_the_other(
     assert len(await told(database, third)) == 1
 
 
+async def test_who_was_told_of_one_passage_is_not_told_of_another(
+    database: Database, houses: Houses
+) -> None:
+    house, _ = houses
+    lid, base = given.passage(), given.passage()
+    about_lid = await given.answer(database, house, [lid])
+    neighbour = await given.another_visitor(database, house)
+    about_base = await given.answer(database, neighbour, [base])
+    about_both = await given.answer(database, neighbour, [base, lid])
+    third = await given.another_visitor(database, house)
+    got_it = await given.answer(database, third, [lid, base])
+
+    async def flag(mid: UUID) -> bool:
+        found = await affected(database, house, mid)
+        return next(each.told for each in found if each.message_id == got_it)
+
+    first = await notices.tell(database, house.staff, about_lid, [got_it], SORRY)
+    flags = [await flag(each) for each in (about_lid, about_base, about_both)]
+    second = await notices.tell(database, house.staff, about_base, [got_it], "Nor does the base.")
+    third_time = await notices.tell(database, house.staff, about_both, [got_it], SORRY)
+
+    assert (first, second, third_time) == (Told(1, 0), Told(1, 0), Told(0, 1))
+    assert flags == [True, False, False]
+    assert all([await flag(each) for each in (about_lid, about_base, about_both)])
+    assert [each.text for each in await told(database, third)] == [SORRY, "Nor does the base."]
+
+
 async def test_two_wrong_answers_in_one_conversation_get_one_notice(
     database: Database, houses: Houses
 ) -> None:

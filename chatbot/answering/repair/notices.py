@@ -1,7 +1,8 @@
 """Correction notices: who else was answered from the same passage, and telling them once.
 
 An answer that turns out wrong was seldom given once. The citations say who got it too; a notice is
-a message of the colleague's in their conversation, naming the answer that it corrects.
+a message of the colleague's in their conversation, naming the answer that it corrects. It has
+citations of its own: the passages that it is about.
 """
 
 from collections import defaultdict
@@ -35,7 +36,7 @@ Answers = Select[Message, UUID | None, str | None, str | None, bool]
 
 class Affected(msgspec.Struct, frozen=True):
     """Another answer that cites one of the same passages. `asked` is the beginning of the question
-    before it; `told` whether a notice came after it.
+    before it; `told` whether notices about all of these passages came after it.
     """
 
     message_id: UUID
@@ -77,9 +78,9 @@ async def tell(
     """Say `text` as `staff` in the conversations of these affected answers, once in each, closed
     and taken ones too.
 
-    Whoever was told stays told: a second press, by whomever, sends nothing twice, and after a
-    failure halfway it sends the rest. NotFound `not_affected` when another answer is named; then
-    nobody is told.
+    Whoever was told of a passage stays told: a second press, by whomever, sends nothing twice, and
+    after a failure halfway it sends the rest. NotFound `not_affected` when another answer is named;
+    then nobody is told.
     """
     named = set(message_ids)
     async with database.transaction(staff.org_id, actor=staff.actor) as db:
@@ -93,35 +94,67 @@ async def tell(
             "not_affected", "Not all of these answers cite the same passage. Load the list again."
         )
     sent = 0
-    for conversation_id in sorted(by_conversation):
+    for conversation_id, answers in sorted(by_conversation.items()):
         async with database.transaction(staff.org_id, actor=staff.actor) as db:
-            answers = _affected(wrong).where(Message.id.in_(by_conversation[conversation_id]))
-            sent += await _tell(db, staff, conversation_id, answers, text)
+            try:
+                conversation = await transcript.lock(db, staff.org_id, conversation_id)
+            except NotFound:
+                continue  # it is gone meanwhile
+            sent += await _tell(db, staff, conversation, (wrong, answers), text)
     return Told(sent, len(named) - sent)
 
 
 async def _tell(
-    db: AsyncSession, staff: Staff, conversation_id: UUID, answers: Answers, text: str
+    db: AsyncSession,
+    staff: Staff,
+    conversation: Conversation,
+    wronged: tuple[Message, Sequence[UUID]],
+    text: str,
 ) -> int:
-    """How many notices that were: none when a colleague was quicker or the conversation is gone."""
-    try:
-        conversation = await transcript.lock(db, staff.org_id, conversation_id)
-    except NotFound:
-        return 0
+    """How many notices that were for the wrong answer and those of the locked conversation that it
+    affects: none when a colleague was quicker.
+    """
+    wrong, ids = wronged
+    answers = _affected(wrong).where(Message.id.in_(ids))
     untold = [row[0].id for row in (await db.execute(answers)).all() if not row[-1]]
     if not untold:
         return 0
     corrected = max(untold)
+    passages = await _shared(db, wrong, untold)
     said = transcript.Said(
         AuthorKind.STAFF,
         text,
         staff.name,
         author_id=staff.staff_id,
-        client_id=str(uuid5(corrected, "notice")),
+        client_id=str(uuid5(corrected, f"notice of {sorted(map(str, passages))}")),
         corrects=corrected,
     )
-    await transcript.say(db, conversation, said)
+    message, _ = await transcript.say(db, conversation, said)
+    db.add_all(
+        Citation(
+            org_id=wrong.org_id,
+            message_id=message.id,
+            n=n,
+            document_id=document_id,
+            passage_id=passage_id,
+            version=version,
+        )
+        for n, (document_id, passage_id, version) in enumerate(passages, start=1)
+    )
     return 1
+
+
+async def _shared(
+    db: AsyncSession, wrong: Message, answers: Sequence[UUID]
+) -> list[tuple[UUID, UUID, int | None]]:
+    """Which passages of `wrong` these answers cite: document, passage and version of each."""
+    query = select(Citation.document_id, Citation.passage_id, func.max(Citation.version)).where(
+        Citation.org_id == wrong.org_id,
+        Citation.message_id.in_(answers),
+        _cites_the_same(Citation, wrong),
+    )
+    rows = await db.execute(query.group_by(Citation.document_id, Citation.passage_id))
+    return [(document_id, passage_id, version) for document_id, passage_id, version in rows]
 
 
 def _affected(wrong: Message) -> Answers:
@@ -166,20 +199,29 @@ def _asked() -> ColumnElement[str | None]:
 
 
 def _told(wrong: Message) -> ColumnElement[bool]:
-    """Whether a notice about one of these passages came after the answer."""
-    notice, citation = aliased(Message), aliased(Citation)
-    return (
+    """Whether notices about each of these passages that the answer cites came after it."""
+    cited, notice, about = aliased(Citation), aliased(Message), aliased(Citation)
+    noticed = (
         exists()
         .where(
             notice.org_id == Message.org_id,
             notice.conversation_id == Message.conversation_id,
             notice.seq > Message.seq,
-            citation.org_id == notice.org_id,
-            citation.message_id == notice.corrects,
-            _cites_the_same(citation, wrong),
+            notice.corrects.is_not(None),
+            about.org_id == notice.org_id,
+            about.message_id == notice.id,
+            about.document_id == cited.document_id,
+            about.passage_id == cited.passage_id,
         )
-        .correlate(Message)
+        .correlate(Message, cited)
     )
+    untold = exists().where(
+        cited.org_id == Message.org_id,
+        cited.message_id == Message.id,
+        _cites_the_same(cited, wrong),
+        ~noticed,
+    )
+    return ~untold.correlate(Message)
 
 
 def _cites_the_same(citation: type[Citation], wrong: Message) -> ColumnElement[bool]:
