@@ -54,7 +54,7 @@ class Load:
         asking = self._lanes[background:]
         streams = 2 + (asks / ASKS_PER_S + _SETTLE_S) / self._beside_s
         await self._prepare(beside, ceil(streams))
-        await self._prepare(asking[:asks], -(-asks // len(asking)))
+        await self._prepare(asking[:asks], ceil(asks / len(asking)))
         enough, others, counted = asyncio.Event(), list[Heard](), list[int]()
         async with asyncio.TaskGroup() as work:
             for at, lane in enumerate(beside):

@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 from psycopg.errors import InFailedSqlTransaction
 from psycopg.pq import TransactionStatus
-from sqlalchemy import DateTime, MetaData, event, text
+from sqlalchemy import DateTime, MetaData, event
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -31,9 +32,9 @@ POOL_WAIT_S = 10
 BELIEVED_S = 1.0
 SEARCH_PATH = "public,jobs"  # the queue's functions name their tables without a schema
 
-_SCOPE = text(
-    "select set_config('app.org', :org, true), set_config('app.actor', :actor, true),"
-    " set_config('app.account', :account, true)"
+_BEGIN = sql.SQL(
+    "begin; select set_config('app.org', {}, true), set_config('app.actor', {}, true),"
+    " set_config('app.account', {}, true)"
 )
 
 
@@ -79,6 +80,7 @@ class Database:
             hide_parameters=True,  # an error's text must not carry what visitors wrote
             connect_args={
                 "connect_timeout": CONNECT_TIMEOUT_S,
+                "autocommit": True,  # or else the driver begins by itself: `_begin` does
                 "options": f"-c search_path={SEARCH_PATH}"
                 f" -c statement_timeout={STATEMENT_TIMEOUT_MS}"
                 f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS}",
@@ -91,7 +93,7 @@ class Database:
         )
         self._listeners: list[Callable[[], None]] = []
         scoped = self._sessions.kw["sync_session_class"]
-        event.listen(scoped, "after_begin", _name_the_scope)
+        event.listen(scoped, "after_begin", _begin)
         event.listen(scoped, "do_orm_execute", _note_statement)
         event.listen(scoped, "after_flush", _note_flush)
         event.listen(scoped, "after_commit", self._committed)
@@ -149,11 +151,24 @@ def _refuse_dead(
         raise DisconnectionError from error
 
 
-def _name_the_scope(session: Session, transaction: SessionTransaction, link: Connection) -> None:
-    if not transaction.nested:
-        session.info["link"] = link
-        scope: dict[str, Any] = {key: session.info[key] for key in ("org", "actor", "account")}
-        link.execute(_SCOPE, scope)
+def _begin(session: Session, transaction: SessionTransaction, link: Connection) -> None:
+    """Begin, and say whose transaction it is: one way there and back for both."""
+    if transaction.nested:
+        return
+    session.info["link"] = link
+    begin = _BEGIN.format(*(session.info[key] for key in ("org", "actor", "account")))
+    adapted: Any = link.connection.dbapi_connection
+
+    async def sent(driver: psycopg.AsyncConnection[Any]) -> None:
+        await driver.execute(begin, prepare=False)  # two statements in one cannot be prepared
+
+    try:
+        adapted.run_async(sent)
+    except BaseException as error:  # cancelled as well: nobody knows what it has begun
+        link.invalidate()
+        if isinstance(error, psycopg.Error):
+            raise OperationalError("begin", None, error, connection_invalidated=True) from error
+        raise
 
 
 def _refuse_aborted(link: Connection | None) -> None:

@@ -164,14 +164,15 @@ async def neighbours(
     """For each passage, itself among the `reach` passages before and after it in its document, in
     order.
     """
+    far = min(reach, NEIGHBOURS_MAX)
     rows = await db.execute(
         statement.NEIGHBOURS,
         {
             "org": org_id,
             "documents": [passage.document_id for passage in found],
             "versions": [passage.version for passage in found],
-            "ords": [passage.ord for passage in found],
-            "reach": min(reach, NEIGHBOURS_MAX),
+            "firsts": [passage.ord - far for passage in found],
+            "lasts": [passage.ord + far for passage in found],
         },
     )
     windows: list[list[FoundPassage]] = [[] for _ in found]

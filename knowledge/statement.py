@@ -175,15 +175,18 @@ ORDER BY no, idf * tf DESC, terms.lexeme
     column("corrected_from", Text),
 )  # fmt: skip
 
+# The places come worked out: an index is not asked for the outcome of a sum that row-level security
+# has to stand before, and all passages of the document would be read.
 NEIGHBOURS: Final = text("""
 SELECT near.id, near.document_id, near.version, near.ord, near.kind, near.heading, near.page,
     near.text, near.tokens, near.no, documents.kind AS document_kind, documents.name,
     documents.title, documents.url, wanted.nth
-FROM unnest(CAST(:documents AS uuid[]), CAST(:versions AS int[]), CAST(:ords AS int[]))
-     WITH ORDINALITY AS wanted (document_id, version, ord, nth)
+FROM unnest(CAST(:documents AS uuid[]), CAST(:versions AS int[]), CAST(:firsts AS int[]),
+            CAST(:lasts AS int[]))
+     WITH ORDINALITY AS wanted (document_id, version, first, last, nth)
 JOIN passages AS near ON near.org_id = :org AND near.document_id = wanted.document_id
     AND near.version = wanted.version AND NOT near.disabled
-    AND near.ord BETWEEN wanted.ord - :reach AND wanted.ord + :reach
+    AND near.ord BETWEEN wanted.first AND wanted.last
 JOIN documents ON documents.org_id = :org AND documents.id = near.document_id
 ORDER BY wanted.nth, near.ord
 """).columns(*_PASSAGE_COLUMNS, column("nth", Integer))

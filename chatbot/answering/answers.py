@@ -27,7 +27,7 @@ log = structlog.get_logger()
 CHECKPOINT_S = 1.0
 SWEEP_S = 1.5
 SHUTDOWN_S = 10.0
-SILENCE_S = 1.0
+SILENCE_S = 3.0
 
 Key = tuple[UUID, UUID]  # organisation, conversation
 
@@ -347,17 +347,17 @@ class Answers:
         """Note how far these have come, and hear what the database knows: which are to stop, were
         taken over, or are no longer ours, because signals may be late or lost.
         """
-        writing = [(each, each.attempt, far) for each in all_of_it if (far := each.progress)]
+        writing = [(each, each.attempt, came) for each in all_of_it if (came := each.progress)]
         if not writing:
             return
         try:
             async with self._database.transaction(org_id, actor="system") as db:
-                known = await recovery.checkpoint(db, org_id, [far for _, _, far in writing])
+                known = await recovery.checkpoint(db, org_id, [came for _, _, came in writing])
         except Exception as error:  # one missed sign of life is no death
             log.warning("checkpoint_failed", error=type(error).__name__)
             return
-        for running, attempt, far in writing:
-            ending = known.get(far[0], "interrupted")
+        for running, attempt, came in writing:
+            ending = known.get(came[0], "interrupted")
             if ending is not None and running.attempt is attempt:
                 running.end_as(ending)
 

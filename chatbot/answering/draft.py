@@ -11,8 +11,9 @@ import msgspec
 from chatbot.answering.evidence import Evidence
 from chatbot.answering.models.ladder import Ladder, Step
 from chatbot.answering.outgoing.gate import Outgoing
+from chatbot.answering.quoting.extractive import ExtractiveModel
 from chatbot.answering.tables import Ending
-from chatbot.answering.trace import Timings, Trace, TracedPassage
+from chatbot.answering.trace import Route, Timings, Trace, TracedPassage
 from chatbot.answering.turns import Asked, Outcome
 from chatbot.answering.voice import phrases
 from chatbot.answering.voice.phrases import Phrase
@@ -20,8 +21,6 @@ from chatbot.answering.voice.prompt import Excerpt
 from chatbot.conversations import transcript
 from chatbot.conversations.wire import Confidence, Source
 from knowledge import bands, lexical
-
-QUOTING = "extractive"
 
 
 class Draft:
@@ -35,7 +34,7 @@ class Draft:
         self.sparing = sparing
         self.language = "en"
         self.name = ""
-        self.route = "unknown"
+        self.route: Route = "unknown"
         self.outgoing = Outgoing([])
         self.quotes: dict[int, str] = {}
         self.confidence: Confidence | None = None
@@ -83,7 +82,7 @@ class Draft:
         """What the bot says by itself, in the answer's language."""
         return phrases.say(phrase, self.language, name=self.name)
 
-    def refuse(self, route: str, phrase: Phrase) -> str:
+    def refuse(self, route: Route, phrase: Phrase) -> str:
         """The words of an answer that is none; a person is offered."""
         self.route, self.confidence = route, "unknown"
         return self.say(phrase)
@@ -149,7 +148,8 @@ class Draft:
 
     def _model(self) -> str:
         """Who wrote the text; the quoting model where it was no other."""
-        return self.steps[-1].model if self.route == "model" and self.steps else QUOTING
+        by_model = self.route == "model" and self.steps
+        return self.steps[-1].model if by_model else ExtractiveModel.name
 
     def _ms(self) -> int:
         return round((time.perf_counter() - self._begun) * 1000)

@@ -2,10 +2,11 @@
 turn needs to know around it. Few statements, because every question waits for them.
 """
 
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import and_, select, text
+from sqlalchemy import and_, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.answering.tables import AnswerModel, PersonaVersion
@@ -44,6 +45,27 @@ _STANDING = text(
 )
 
 
+# Put together once: that costs as much as to run it.
+_ORG: Any = bindparam("org")
+_AROUND = (
+    select(Site.labels, Site.allowed_origins, VisitorRecord.locale, PersonaVersion, AnswerModel)
+    .outerjoin(
+        VisitorRecord,
+        and_(VisitorRecord.org_id == Site.org_id, VisitorRecord.id == bindparam("visitor")),
+    )
+    .outerjoin(
+        PersonaVersion,
+        and_(
+            PersonaVersion.org_id == Site.org_id,
+            PersonaVersion.version == personas.live_version(_ORG),
+        ),
+    )
+    .outerjoin(AnswerModel, AnswerModel.org_id == Site.org_id)
+    .where(Site.org_id == _ORG, Site.id == bindparam("site"))
+    .order_by(AnswerModel.rank)
+)
+
+
 class Standing(msgspec.Struct, frozen=True):
     """Whether the bot has no word here (the conversation has ended, or a person has it); whether a
     turn runs; up to which revision questions are settled; the last question's revision.
@@ -77,20 +99,12 @@ class Around(msgspec.Struct, frozen=True):
 
 async def around(db: AsyncSession, conversation: Conversation) -> Around:
     """All of it in one statement; a row for each model of the organisation's own."""
-    visitor = and_(VisitorRecord.org_id == Site.org_id, VisitorRecord.id == conversation.visitor_id)
-    live = and_(
-        PersonaVersion.org_id == Site.org_id,
-        PersonaVersion.version == personas.live_version(conversation.org_id),
-    )
-    query = (
-        select(Site.labels, Site.allowed_origins, VisitorRecord.locale, PersonaVersion, AnswerModel)
-        .outerjoin(VisitorRecord, visitor)
-        .outerjoin(PersonaVersion, live)
-        .outerjoin(AnswerModel, AnswerModel.org_id == Site.org_id)
-        .where(Site.org_id == conversation.org_id, Site.id == conversation.site_id)
-        .order_by(AnswerModel.rank)
-    )
-    rows = (await db.execute(query)).all()
+    given = {
+        "org": conversation.org_id,
+        "site": conversation.site_id,
+        "visitor": conversation.visitor_id,
+    }
+    rows = (await db.execute(_AROUND, given)).all()
     if not rows:
         return Around()
     first = rows[0]

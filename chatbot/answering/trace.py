@@ -20,6 +20,10 @@ from chatbot.errors import NotFound
 Status = Literal["running", "complete", "stopped", "failed", "withdrawn", "interrupted"]
 
 
+Route = Literal["courtesy", "person", "curated", "model", "quotes", "unknown", "unavailable"]
+"""Who wrote the text; a person: one was called."""
+
+
 class TracedPassage(msgspec.Struct, frozen=True):
     """A passage that was considered, as it stood in that version of its document. `score` is the
     fused one (0 to 1); `cited` whether the answer names it.
@@ -48,11 +52,11 @@ class Timings(msgspec.Struct, frozen=True):
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
-    """`route` says who wrote the text; `degraded` why it was not the best that is set up, in the
-    order in which it happened: `over_budget`, `too_fast`, `model_…`, `search_…`, `cut_…`.
+    """`degraded` says why it was not the best that is set up, in the
+    order in which it happened: `over_budget_…`, `too_fast`, `model_…`, `search_…`, `cut_…`.
     """
 
-    route: str  # courtesy | person | curated | model | quotes | unknown | unavailable
+    route: Route
     attempt: int = 1
     language: str = "en"
     query: str | None = None

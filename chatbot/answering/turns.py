@@ -30,7 +30,7 @@ from chatbot.database import new_id, utc_now
 from chatbot.errors import Conflict, NotFound
 
 HISTORY_MESSAGES_MAX = 20
-RETRIED: frozenset[str] = frozenset({"failed", "interrupted", "stopped"})
+MAY_BE_RETRIED: frozenset[str] = frozenset({"failed", "interrupted", "stopped"})
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +119,7 @@ async def retry(db: AsyncSession, conversation: Conversation, mid: UUID) -> Aske
         raise NotFound
     refused = Conflict("not_to_retry", "This answer cannot be tried again. Ask once more instead.")
     here = await standing.look(db, conversation, but=mid)
-    if answer.status not in RETRIED or here.silenced or here.running:
+    if answer.status not in MAY_BE_RETRIED or here.silenced or here.running:
         raise refused
     if answer.question_rev < here.asked:
         raise refused

@@ -145,7 +145,8 @@ class Writing:
             spent = await self._reserve(asked, needed)
             draft.paid = spent is None
             if spent is not None:
-                draft.degraded.append(f"over_budget_{spent}")
+                ended = spent == "ended"
+                draft.degraded.append("turn_ended" if ended else f"over_budget_{spent}")
         return draft.paid
 
     async def _written(

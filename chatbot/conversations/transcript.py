@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,6 +24,31 @@ PAGE_URL_CHARS_MAX = 2000
 PAGE = 200
 ASSISTANT_NAME = "Assistant"
 SYSTEM_NAME = ""
+
+# What every question asks is put together once: that costs as much as to run it.
+_CONVERSATION = select(Conversation).where(
+    Conversation.org_id == bindparam("org"), Conversation.id == bindparam("id")
+)
+_OF_VISITOR = _CONVERSATION.where(Conversation.visitor_id == bindparam("visitor"))
+_LOCKED = _CONVERSATION.with_for_update()
+_LOCKED_OF_VISITOR = _OF_VISITOR.with_for_update()
+_SAID_BEFORE = select(Message).where(
+    Message.org_id == bindparam("org"),
+    Message.author_kind == bindparam("kind"),
+    Message.author_id == bindparam("author"),
+    Message.client_id == bindparam("client_id"),
+)
+_RECENT = (
+    select(Message)
+    .where(
+        Message.org_id == bindparam("org"),
+        Message.conversation_id == bindparam("id"),
+        Message.seq > bindparam("after"),
+        Message.author_kind != AuthorKind.SYSTEM,
+    )
+    .order_by(Message.seq.desc())
+    .limit(bindparam("most"))
+)
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -226,15 +251,13 @@ async def public_revs(
 async def recent(db: AsyncSession, conversation: Conversation, most: int) -> list[Message]:
     """The last public messages of visitor, assistant and staff in this episode, oldest first."""
     rows = await db.scalars(
-        select(Message)
-        .where(
-            Message.org_id == conversation.org_id,
-            Message.conversation_id == conversation.id,
-            Message.seq > conversation.episode_seq,
-            Message.author_kind != AuthorKind.SYSTEM,
-        )
-        .order_by(Message.seq.desc())
-        .limit(most)
+        _RECENT,
+        {
+            "org": conversation.org_id,
+            "id": conversation.id,
+            "after": conversation.episode_seq,
+            "most": most,
+        },
     )
     return list(rows.all())[::-1]
 
@@ -242,12 +265,12 @@ async def recent(db: AsyncSession, conversation: Conversation, most: int) -> lis
 async def _found(
     db: AsyncSession, org_id: UUID, conversation_id: UUID, visitor_id: UUID | None, *, locked: bool
 ) -> Conversation:
-    query = select(Conversation).where(
-        Conversation.org_id == org_id, Conversation.id == conversation_id
-    )
-    if visitor_id is not None:
-        query = query.where(Conversation.visitor_id == visitor_id)
-    conversation = await db.scalar(query.with_for_update() if locked else query)
+    wanted = {"org": org_id, "id": conversation_id}
+    if visitor_id is None:
+        conversation = await db.scalar(_LOCKED if locked else _CONVERSATION, wanted)
+    else:
+        own = _LOCKED_OF_VISITOR if locked else _OF_VISITOR
+        conversation = await db.scalar(own, wanted | {"visitor": visitor_id})
     if conversation is None:
         raise NotFound
     return conversation
@@ -255,12 +278,13 @@ async def _found(
 
 async def _said_before(db: AsyncSession, conversation: Conversation, said: Said) -> Message | None:
     before = await db.scalar(
-        select(Message).where(
-            Message.org_id == conversation.org_id,
-            Message.author_kind == said.kind,
-            Message.author_id == said.author_id,
-            Message.client_id == said.client_id,
-        )
+        _SAID_BEFORE,
+        {
+            "org": conversation.org_id,
+            "kind": said.kind,
+            "author": said.author_id,
+            "client_id": said.client_id,
+        },
     )
     if before is None:
         return None

@@ -43,8 +43,11 @@ _MISSED = select(
     ).table_valued("reset", "id", "topic", "event", "payload", "inserted_at")
 )
 # NOTIFY takes a transaction id, whose commit would wait for the disk; nothing is lost if it is not
-# waited for.
-_OPTIONS = "-c synchronous_commit=off -c statement_timeout=10000"
+# waited for. Planning `realtime.read` anew, over all partitions, costs three times as much as
+# running it, and every read wants the same plan.
+_OPTIONS = (
+    "-c synchronous_commit=off -c statement_timeout=10000 -c plan_cache_mode=force_generic_plan"
+)
 
 Listener = Callable[[UUID, Signal], None]
 log = structlog.get_logger(__name__)
@@ -175,8 +178,8 @@ class Relay:
             try:
                 async with link:
                     while True:
-                        await self._sleep()
-                        await self._read(link)
+                        if await self._sleep():
+                            await self._read(link)
                         await self._announce(link)
                         pause = RETRY_S[0]
             except Exception as error:
@@ -197,11 +200,16 @@ class Relay:
         log.info("realtime.relay_back")
         return link
 
-    async def _sleep(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ANNOUNCE_EVERY_S if self._to_announce else self._poll_s):
+    async def _sleep(self) -> bool:
+        """Until there may be something to read (True), or only to announce what was read."""
+        announces = self._to_announce
+        try:
+            async with asyncio.timeout(ANNOUNCE_EVERY_S if announces else self._poll_s):
                 await self._awake.wait()
+        except TimeoutError:
+            return not announces
         self._awake.clear()
+        return True
 
     async def _read(self, link: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
         """Tell the listeners all that became visible since the last read, page by page at one

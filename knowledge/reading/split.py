@@ -35,6 +35,7 @@ _SENTENCE_END: Final = re.compile(
 _ABBREVIATION: Final = re.compile(
     r"(?:\b(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|No|Nr|Art|Fig|vs|e\.g|i\.e|z\.B|bzw|ca|usw|cf|Inc|Ltd|Co)\.)$"
 )
+_ABBREVIATION_CHARS_MAX: Final = 8
 _NUMBER: Final = re.compile(r"[-+(]?[\d.,'\s]+[%)]?")
 # Years name columns, unless the first one stands in a row of years.
 _NUMBER_BUT_YEAR: Final = re.compile(r"(?!(?:19|20)\d\d$)[-+(]?[\d.,'\s]+[%)]?")
@@ -67,8 +68,11 @@ def sentences(text: str) -> list[str]:
     found: list[str] = []
     start = 0
     for end in [match.end() for match in _SENTENCE_END.finditer(text)] + [len(text)]:
+        near = max(start, end - _ABBREVIATION_CHARS_MAX)
+        if end < len(text) and _ABBREVIATION.search(text, near, end):
+            continue
         sentence = text[start:end].strip()
-        if sentence and not (end < len(text) and _ABBREVIATION.search(sentence)):
+        if sentence:
             found.append(sentence)
             start = end
     return found

@@ -125,6 +125,20 @@ async def _well(line: _Line) -> None:
     await line.finish()
 
 
+async def _empty_reasons(line: _Line) -> None:
+    """A finish reason that is empty until there is one, as some servers write it."""
+    await line.begin()
+    for word in line.words:
+        await line.write(_event(word, ""))
+    await line.finish()
+
+
+async def _at_length(line: _Line) -> None:
+    """Cut where its length is limited; no usage."""
+    await line.first()
+    await line.write(_event(None, "length") + DONE)
+
+
 async def _breaks(line: _Line) -> None:
     """A well-formed end of the body, but no finish reason."""
     await line.first()
@@ -253,6 +267,8 @@ async def _endless_html(line: _Line) -> None:
 Mode = Callable[[_Line], Awaitable[None]]
 MODES: dict[str, Mode] = {
     "well": _well,
+    "empty_reasons": _empty_reasons,
+    "at_length": _at_length,
     "breaks": _breaks,
     "done_without_reason": _done_without_reason,
     "cuts": _cuts,

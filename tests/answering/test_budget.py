@@ -275,14 +275,23 @@ async def test_midnight_opens_a_new_day_and_yesterdays_turn_is_settled_yesterday
     assert await spent(database, alder.id, tomorrow.date()) == same(1, TOKENS)
 
 
-@pytest.mark.parametrize(("pays", "of_three"), [(False, 2), (True, 3)])
+@pytest.mark.parametrize(
+    ("own", "of_three"),
+    [
+        ({}, 2),
+        ({1: None}, 2),
+        ({1: None, 2: b"sealed"}, 2),
+        ({1: b"sealed"}, 3),
+    ],
+    ids=["no model", "no key", "a key for its second", "a key for its first"],
+)
 async def test_an_organisation_may_allow_less_than_the_install_and_more_when_it_pays(
-    database: Database, two_orgs: tuple[Org, Org], pays: bool, of_three: int
+    database: Database, two_orgs: tuple[Org, Org], own: dict[int, bytes | None], of_three: int
 ) -> None:
     alder, birch = two_orgs
-    if pays:
-        async with database.transaction(alder.id, actor="system") as db:
-            db.add(AnswerModel(org_id=alder.id, rank=1, model="own"))
+    async with database.transaction(alder.id, actor="system") as db:
+        for rank, key in own.items():
+            db.add(AnswerModel(org_id=alder.id, rank=rank, model="own", key_sealed=key))
     limits = Limits(answers_per_site_day=2)
 
     async def answered(org: Org) -> int:

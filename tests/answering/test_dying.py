@@ -46,7 +46,9 @@ async def test_whatever_the_step_nothing_acknowledged_is_lost_and_every_turn_end
                 token = visitor.token
                 talks = {step: await visitor.begin() for step in dying.STEPS}
 
-        acked = {step: await ask(urls.app, token, talks[step], step) for step in dying.STEPS}
+        two = asyncio.Semaphore(2)
+        asked = (ask(urls.app, token, talks[step], step, two) for step in dying.STEPS)
+        acked = dict(zip(dying.STEPS, await asyncio.gather(*asked), strict=True))
 
         async with live.running(urls.app, model=Script(*dying.WORDS)) as running:
             async with asyncio.timeout(60):
@@ -77,8 +79,13 @@ async def test_whatever_the_step_nothing_acknowledged_is_lost_and_every_turn_end
     assert spent.answers == len(turns) - len(UNPAID)
 
 
-async def ask(database_url: str, token: str, talk: str, step: str) -> bool:
-    """Start the process, ask it, and see it die; whether the question was acknowledged."""
+async def ask(database_url: str, token: str, talk: str, step: str, turn: asyncio.Semaphore) -> bool:
+    """In turn: start the process, ask it, see it die; whether the question was acknowledged."""
+    async with turn:
+        return await _ask(database_url, token, talk, step)
+
+
+async def _ask(database_url: str, token: str, talk: str, step: str) -> bool:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         arguments = ("-m", "tests.answering.dying", database_url, str(listener.fileno()), step)

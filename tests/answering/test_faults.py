@@ -47,6 +47,8 @@ class Fault:
 
 FAULTS = (
     Fault("well", ("ok",), WHOLE, "reported"),
+    Fault("empty_reasons", ("ok",), WHOLE, "reported"),
+    Fault("at_length", ("ok",), FIRST_WORD, "all", kind="length"),
     Fault("refuses", ("unavailable",) * 2, kind="server_error"),
     Fault("unavailable", ("unavailable",) * 2, kind="overloaded"),
     Fault("limited", ("rate_limited",) * 2, kind="rate_limit_exceeded"),

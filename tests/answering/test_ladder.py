@@ -7,6 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from chatbot.answering.models.breaker import FAILURES_MAX, OPEN_S, Breaker
+from chatbot.answering.models.chunks import Cut
 from chatbot.answering.models.ladder import Ladder, Rung
 from chatbot.answering.models.model import ModelFailed, Usage
 from chatbot.answering.voice.prompt import Prompt
@@ -97,6 +98,23 @@ async def test_usage_that_was_not_reported_is_counted(clock: Clock) -> None:
     assert step.usage == Usage(ASKED, tokens.count("Scarlet, of course."))
     assert step.estimated
     assert step.cost == pytest.approx((2 * ASKED + 8 * step.usage.completion_tokens) / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("reported", "usage", "estimated"),
+    [(Cut(9, 2), Usage(9, 2), False), (Cut(), Usage(ASKED, tokens.count("Scar")), True)],
+)
+async def test_an_answer_cut_at_its_length_is_known_as_such_with_or_without_a_usage(
+    clock: Clock, reported: Cut, usage: Usage, estimated: bool
+) -> None:
+    _, best = rung("best", clock, ["Scar", reported])
+    ladder = ladder_of(clock, best)
+
+    said = await said_by(ladder)
+
+    (step,) = ladder.steps
+    assert (said, step.code, step.kind) == ("Scar", "ok", "length")
+    assert (step.usage, step.estimated) == (usage, estimated)
 
 
 async def test_without_prices_there_is_no_cost(clock: Clock) -> None:

@@ -196,6 +196,19 @@ async def test_tiny_chunks_are_cheap(served: Endpoint) -> None:
     assert seconds / served.tiny_chunks < CPU_S_A_CHUNK_MAX
 
 
+async def test_whatever_breaks_while_it_speaks_is_a_bad_reply(
+    served: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(reading: Reading, part: bytes) -> str:
+        raise LookupError(part)
+
+    monkeypatch.setattr(Reading, "feed", broken)
+    model = EndpointModel("test-model", api_key="sk-1", base_url=served.url)
+
+    with pytest.raises(ModelFailed, match="bad_reply"):
+        await spoken(model)
+
+
 def event(**delta: str) -> bytes:
     return b"data: " + json.dumps({"choices": [{"delta": delta}]}).encode() + b"\n\n"
 
@@ -301,7 +314,18 @@ def test_of_an_error_only_a_name_is_kept(error: object, kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("0", 0.0), ("2", 2.0), ("99999999999", None), ("soon", None), ("", None), ("-1", None)],
+    [
+        ("0", 0.0),
+        ("2", 2.0),
+        ("99999999999", None),
+        ("soon", None),
+        ("", None),
+        ("-1", None),
+        ("Mon, 01 Jan 2024 00:00:00 +99999", None),
+        ("Mon, 01 Jan 2024 00:00:00 +999999999999999", None),
+        ("Fri, 31 Dec 9999 23:59:59 -2300", port.RETRY_AFTER_S_MAX),
+        ("Mon, 01 Jan 0001 00:00:00 +2300", 0.0),
+    ],
 )
 def test_when_to_come_back_is_read_as_seconds(value: str, seconds: float | None) -> None:
     assert port.retry_after(value) == seconds

@@ -31,15 +31,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_an_attempt_that_lost_its_row_falls_silent(cluster: Cluster) -> None:
-    async with shop.running(cluster, model=Script(*LONG)) as (running, alder):
-        async with live.visitor(running, alder) as visitor:
-            talk = await visitor.begin()
-            await visitor.emit("send", live.question(QUESTION, talk))
-            await visitor.hear("answer.delta")
+    async with (
+        shop.running(cluster, model=Script(*LONG)) as (running, alder),
+        live.visitor(running, alder) as visitor,
+    ):
+        talk = await visitor.begin()
+        await visitor.emit("send", live.question(QUESTION, talk))
+        await visitor.hear("answer.delta")
 
-            async with running.database.transaction(alder.org_id) as db:
-                await db.execute(update(Answer).values(status="interrupted", ended_at=utc_now()))
-            end = await visitor.hear("answer.end")
+        async with running.database.transaction(alder.org_id) as db:
+            await db.execute(update(Answer).values(status="interrupted", ended_at=utc_now()))
+        end = await visitor.hear("answer.end")
 
     assert (end["status"], end["version"]) == ("interrupted", None)
 
@@ -71,46 +73,50 @@ async def test_a_conversation_closed_elsewhere_is_silent_here(cluster: Cluster) 
 
 
 async def test_a_takeover_that_is_over_withdraws_nothing(cluster: Cluster) -> None:
-    async with shop.running(cluster, model=Script(*LONG[:60])) as (running, alder):
-        async with live.visitor(running, alder) as visitor:
-            talk = await visitor.begin()
-            await visitor.emit("send", live.question(QUESTION, talk))
-            await visitor.hear("answer.delta")
+    async with (
+        shop.running(cluster, model=Script(*LONG[:60])) as (running, alder),
+        live.visitor(running, alder) as visitor,
+    ):
+        talk = await visitor.begin()
+        await visitor.emit("send", live.question(QUESTION, talk))
+        await visitor.hear("answer.delta")
 
-            ids = {"conversation_id": talk, "handoff_id": str(new_id())}
-            late = Signal(
-                id="late",
-                topic=topics.messages(UUID(talk)),
-                event=topics.HANDOFF_TAKEN,
-                ids=ids,
-                version=None,
-                at=utc_now(),
-                epoch="e",
-                cur="c",
-            )
-            running.service._heard(alder.org_id, late)  # pyright: ignore[reportPrivateUsage]
-            end = await visitor.hear("answer.end")
+        ids = {"conversation_id": talk, "handoff_id": str(new_id())}
+        late = Signal(
+            id="late",
+            topic=topics.messages(UUID(talk)),
+            event=topics.HANDOFF_TAKEN,
+            ids=ids,
+            version=None,
+            at=utc_now(),
+            epoch="e",
+            cur="c",
+        )
+        running.service._heard(alder.org_id, late)  # pyright: ignore[reportPrivateUsage]
+        end = await visitor.hear("answer.end")
 
     assert end["status"] == "complete"
 
 
 async def test_a_question_during_a_retry_is_answered_after_it(cluster: Cluster) -> None:
     model = Script("It lasts 36 months [1].")
-    async with shop.running(cluster, model=model) as (running, alder):
-        async with live.visitor(running, alder) as visitor:
-            talk = await visitor.begin()
-            await visitor.emit("send", live.question(QUESTION, talk))
-            _, first = await visitor.answer()
-            async with running.database.transaction(alder.org_id) as db:
-                await db.execute(update(Answer).values(status="failed"))
+    async with (
+        shop.running(cluster, model=model) as (running, alder),
+        live.visitor(running, alder) as visitor,
+    ):
+        talk = await visitor.begin()
+        await visitor.emit("send", live.question(QUESTION, talk))
+        _, first = await visitor.answer()
+        async with running.database.transaction(alder.org_id) as db:
+            await db.execute(update(Answer).values(status="failed"))
 
-            model.may_speak.clear()
-            await visitor.emit("retry", {"mid": first["mid"]})
-            await until(lambda: len(model.asked) == 2)
-            await visitor.emit("send", live.question("How do I descale the kettle?", talk))
-            model.may_speak.set()
-            ends = [await visitor.hear("answer.end") for _ in range(2)]
-            found = await visitor.get(f"/visitor/conversations/{talk}/messages")
+        model.may_speak.clear()
+        await visitor.emit("retry", {"mid": first["mid"]})
+        await until(lambda: len(model.asked) == 2)
+        await visitor.emit("send", live.question("How do I descale the kettle?", talk))
+        model.may_speak.set()
+        ends = [await visitor.hear("answer.end") for _ in range(2)]
+        found = await visitor.get(f"/visitor/conversations/{talk}/messages")
 
     said = sorted(found["items"], key=lambda item: item["seq"])
     assert [item["author"]["kind"] for item in said] == ["visitor", "assistant"] * 2
@@ -127,20 +133,20 @@ async def test_who_watches_hears_an_end_when_a_turn_cannot_start_over(
     monkeypatch.setattr(turns, "begin_again", break_down)
     model = Script()
     model.may_speak.clear()
-    async with shop.running(cluster, model=model) as (running, alder):
-        async with live.visitor(running, alder) as visitor:
-            talk = await visitor.begin()
-            await visitor.emit("send", live.question(QUESTION, talk))
-            await until(lambda: len(model.asked) == 1)
-            await visitor.emit("send", live.question("And on its lid?", talk))
-            end = await visitor.hear("answer.end")
-            model.may_speak.set()
-            async with running.database.transaction(alder.org_id) as db:
-                replies = (
-                    await db.scalars(
-                        select(Message).where(Message.author_kind == AuthorKind.ASSISTANT)
-                    )
-                ).all()
+    async with (
+        shop.running(cluster, model=model) as (running, alder),
+        live.visitor(running, alder) as visitor,
+    ):
+        talk = await visitor.begin()
+        await visitor.emit("send", live.question(QUESTION, talk))
+        await until(lambda: len(model.asked) == 1)
+        await visitor.emit("send", live.question("And on its lid?", talk))
+        end = await visitor.hear("answer.end")
+        model.may_speak.set()
+        async with running.database.transaction(alder.org_id) as db:
+            replies = (
+                await db.scalars(select(Message).where(Message.author_kind == AuthorKind.ASSISTANT))
+            ).all()
 
     assert end["status"] == "failed"
     assert [(each.status, each.confidence) for each in replies][:1] == [("failed", "unknown")]

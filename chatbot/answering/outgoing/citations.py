@@ -49,6 +49,9 @@ class Citations:
         self._said = ""
         self._statements: dict[int, str] = {}
         self.used: list[int] = []
+        """Whose markers were given back; who holds some of that back leaves those out."""
+        self.found: list[int] = []
+        """The same with those that are held back further on."""
 
     def feed(self, text: str) -> str:
         """What may be shown now; what may become a marker is held back."""
@@ -126,10 +129,12 @@ class Citations:
 
     def _note(self, numbers: Sequence[int]) -> None:
         for n in numbers:
-            if n not in self.used:
-                self.used.append(n)
+            if n not in self.found:
+                self.found.append(n)
                 said = split.sentences(self._said[-SAID_CHARS_MAX:])
                 self._statements[n] = said[-1] if said else ""
+            if n not in self.used:
+                self.used.append(n)
 
     def _quote(self, n: int) -> str:
         """The sentence of the passage that shares most with the statement; of none the first."""

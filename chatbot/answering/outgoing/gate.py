@@ -14,19 +14,21 @@ from typing import Final
 from chatbot.answering.outgoing.citations import Citations
 from chatbot.answering.outgoing.leaks import Leaks
 from chatbot.answering.outgoing.links import Destinations, Links, host_of
-from chatbot.answering.outgoing.markup import Tags, Unseen
+from chatbot.answering.outgoing.markup import KEPT, Fences, Tags, Unseen
 from chatbot.answering.outgoing.unsaid import Unsaid
 from chatbot.answering.voice import persona as personas
 from chatbot.answering.voice import prompt
 from chatbot.answering.voice.persona import Persona
 from chatbot.answering.voice.prompt import Excerpt
 
-HELD_CHARS_MAX: Final = 2_000
-"""What all stages hold back: 350 for a tag, 60 markers, 810 a link, 150 words, 500 instructions."""
+HELD_CHARS_MAX: Final = 2_200
+"""What all stages hold back: 350 for a tag, 60 markers, 810 a link, 350 words, 500 instructions."""
 BLOCK_CHARS: Final = 2_000
-"""What is looked at in one go: a chunk of a million characters must not cost their square."""
-CHUNK_CHARS_MAX: Final = 100_000
-"""Of one piece; several times what any answer may have, so that what is dropped is never missed."""
+"""What is looked at in one go: a piece of the longest answer must not cost its square."""
+CHARS_MAX: Final = 24_000
+"""Of an answer, as it comes in and as it goes out."""
+TOO_LONG: Final = "cut_length"
+_MARKER_CHARS_MAX: Final = 5
 
 _MARKER: Final = re.compile(r"\[(\d{1,3})\]")
 
@@ -53,29 +55,43 @@ class Outgoing:
         self.citations = Citations(excerpts, self.allows, self.cleaned)
         self._links = Links(self._destinations.allow)
         self._unsaid = Unsaid(persona.never_say)
-        self._shown: list[str] = []
+        self._fences = Fences()
+        self._fed, self._given = 0, 0
+        self._tail = ""
+        self._seen: set[int] = set()
         self._leaks = Leaks(secrets, prompt.as_data(persona.instructions), self._quotable)
 
     @property
     def cut(self) -> str | None:
-        return self._leaks.cut
+        return self._leaks.cut or (TOO_LONG if self._is_too_long else None)
+
+    @property
+    def _is_too_long(self) -> bool:
+        return self._fed > CHARS_MAX or self._given > CHARS_MAX
 
     def feed(self, text: str) -> str:
-        """What may be shown now."""
-        if len(text) > BLOCK_CHARS:
-            blocks = range(0, min(len(text), CHUNK_CHARS_MAX), BLOCK_CHARS)
-            return "".join(self.feed(text[at : at + BLOCK_CHARS]) for at in blocks)
+        """What may be shown now; of what comes after CHARS_MAX nothing."""
         if self.cut is not None:
             return ""
-        text = self.citations.feed(self._tags.feed(self._unseen.feed(text)))
-        return self._show(self._leaks.feed(self._unsaid.feed(self._links.feed(text))))
+        room = CHARS_MAX - self._fed
+        self._fed += len(text)
+        if len(text) <= BLOCK_CHARS and len(text) <= room:
+            return self._through(text)
+        text = text[:room]
+        blocks = range(0, len(text), BLOCK_CHARS)
+        return "".join(self._through(text[at : at + BLOCK_CHARS]) for at in blocks)
 
     def rest(self) -> str:
         """What was held back, now that the model has ended."""
         text = self.citations.feed(self._tags.rest()) + self.citations.rest()
         text = self._links.feed(text) + self._links.rest()
-        text = self._unsaid.feed(text) + self._unsaid.rest()
+        text = self._fences.feed(self._unsaid.feed(text) + self._unsaid.rest())
         return self._show(self._leaks.feed(text) + self._leaks.rest())
+
+    def _through(self, text: str) -> str:
+        text = self.citations.feed(self._tags.feed(self._unseen.feed(text)))
+        text = self._fences.feed(self._unsaid.feed(self._links.feed(text)))
+        return self._show(self._leaks.feed(text))
 
     def allows(self, sentence: str) -> bool:
         """Whether a sentence of a document may be quoted as it stands. HTML in it is text like any
@@ -92,14 +108,20 @@ class Outgoing:
             Unsaid(self._never_say),
         ):
             text = stage.feed(text) + stage.rest()
-        return text
+        return text.replace(KEPT, "<")
 
     def _show(self, text: str) -> str:
-        """What was cited after the cut is no source of what is shown."""
-        self._shown.append(text)
-        if self._leaks.cut is not None:
-            seen = set(map(int, _MARKER.findall("".join(self._shown))))
-            self.citations.used[:] = [n for n in self.citations.used if n in seen]
+        """What is given back; only what is cited in it counts as cited."""
+        room = CHARS_MAX - self._given
+        self._given += len(text)
+        text = text[: max(0, room)]
+        said = self._tail + text
+        if "]" in text:
+            self._seen.update(map(int, _MARKER.findall(said)))
+        self._tail = said[1 - _MARKER_CHARS_MAX :]
+        used, found = self.citations.used, self.citations.found
+        if len(used) != len(self._seen) or len(used) != len(found):
+            used[:] = [n for n in found if n in self._seen]
         return text
 
     def _quotable(self) -> str:

@@ -4,13 +4,19 @@ Pure.
 An image goes altogether. Of a link that may not be, its text stays; of a bare address nothing but
 a mark that something is left out. However the text is cut into pieces, the pieces given back add
 up to the same. What a browser or a renderer could take for an address is one here: any scheme with
-`//`, `//host.name`, `www.`, `mailto:`, in whatever case.
+`//`, `//host.name`, `www.`, `mailto:`, in whatever case, written plainly or with escapes.
+
+What comes out has no `![`, no `](` but in links that were looked at, and no `]:` that could define
+what a link or an image refers to: a space stands between.
 """
 
+import html
 import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Final, Literal
 from urllib.parse import urlsplit
+
+from chatbot.answering.outgoing.markup import KEPT
 
 LABEL_CHARS_MAX: Final = 200
 URL_CHARS_MAX: Final = 600
@@ -19,29 +25,31 @@ _AGAIN: Final = "\0"  # what follows is to be looked through again; no text has 
 
 _DENSE: Final = "\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uffef"
 _START: Final = re.compile(
-    r"!?\[|(?<![^\W_])https?:|(?<![^\W_])mailto:|//|(?<![^\W_])www\."
+    r"!?\[|\][(:]|(?<![^\W_])https?:|(?<![^\W_])mailto:|//+|(?<![^\W_])www\."
     # and what may become one of them with the next piece
-    r"|(?:(?<![^\W_])(?:h|ht|htt|https?|m|ma|mai|mail|mailt|mailto|w|ww|www)|[!/])\Z",
+    r"|(?:(?<![^\W_])(?:h|ht|htt|https?|m|ma|mai|mail|mailt|mailto|w|ww|www)|[!/\]])\Z",
     re.IGNORECASE,
 )
-_WHOLE: Final = re.compile(r"!?\[|https?:|mailto:|//|www\.", re.IGNORECASE)
-_LABEL: Final = re.compile(rf"[^\[\]]{{0,{LABEL_CHARS_MAX}}}")
-_ADDRESS: Final = re.compile(rf"[^\s<>\"'`|{_DENSE}]{{0,{URL_CHARS_MAX}}}")
+_WHOLE: Final = re.compile(r"!?\[|\][(:]|https?:|mailto:|//+|www\.", re.IGNORECASE)
+_LABEL: Final = re.compile(rf"[^\[\]\n]{{0,{LABEL_CHARS_MAX}}}")
+_ADDRESS: Final = re.compile(rf"[^\s<>\"'`|{KEPT}{_DENSE}]{{0,{URL_CHARS_MAX}}}")
 _NUMBERS: Final = re.compile(r"\s*\d[\d,\s]*")
 _PARENTHESES: Final = re.compile(r"[()\n]")
-_TRAILING: Final = re.compile(r"[.,;:!?*_~\])}]*\Z")
-_SEPARATES: Final = re.compile(r"[\s<>\"'`|]")
+_NESTED_MAX: Final = 8
+_TRAILING: Final = ".,;:!?*_~])}"
+_SEPARATES: Final = re.compile(rf"[\s<>\"'`|{KEPT}]")
 _LOOKS_LIKE_HOST: Final = re.compile(r"//+[\w%-]+\.[\w%]")
 _HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
 _AMBIGUOUS: Final = re.compile(r"[\\\[\]]")
 _MAILBOX: Final = re.compile(r"[\w.+-]+")
 _SCHEMES: Final = frozenset({"http", "https"})
 _TARGET_REST: Final = re.compile(r"[^\s)]*\)?")
-_ADDRESS_REST: Final = re.compile(rf"[^\s<>\"'`|{_DENSE}]*")
-
-_LEADS_SOMEWHERE: Final = re.compile(
-    r"\s*<?(?:[a-z][a-z0-9+.-]*:|[/\\#?]|\S*[./])|\s*\Z", re.IGNORECASE
-)
+_ADDRESS_REST: Final = re.compile(rf"[^\s<>\"'`|{KEPT}{_DENSE}]*")
+# `f[i](x)`: nothing that could be an address, however it is written.
+_CALL: Final = re.compile(r"\[[\w ,+*=-]*\]\([ ,+*=-]*\w[\w ,+*=-]*\)")
+# A letter before a bracket in its line: what follows defines nothing.
+_MIDWAY: Final = re.compile(r"[^\W\d_] ?\Z")
+_ESCAPED: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 _Took = tuple[str, int] | Literal["wait"]
 
@@ -102,8 +110,8 @@ class Links:
         self._eats: re.Pattern[str] | None = None
 
     def feed(self, text: str) -> str:
-        if not self._held and self._eats is None and not _START.search(self._last + text):
-            self._last = text[-1:] or self._last
+        if not self._held and self._eats is None and not self._starts(text):
+            self._last = (self._last + text)[-2:]
             return text
         return self._through(self._held + text, final=False)
 
@@ -133,15 +141,23 @@ class Links:
             output, end = took
             text = text[at + end :]
             if output.startswith(_AGAIN):
-                text = output[1:] + text
+                apart = " " if self._joins(output[1:]) else ""
+                text = apart + output[1:] + text
             else:
-                self._show(shown, output)
+                self._show(shown, f" {output}" if self._joins(output) else output)
         return "".join(shown)
 
     def _show(self, shown: list[str], text: str) -> None:
         if text:
             shown.append(text)
-            self._last = text[-1]
+            self._last = (self._last + text)[-2:]
+
+    def _starts(self, text: str) -> bool:
+        return _START.search(self._last + text, len(self._last)) is not None
+
+    def _joins(self, text: str) -> bool:
+        """Whether what was shown and this would together make more than either is."""
+        return (self._last[-1:] + text[:1]) in ("![", "](", "]:")
 
     def _eat(self, eats: re.Pattern[str], text: str) -> str:
         found = eats.match(text)
@@ -156,49 +172,57 @@ class Links:
             return self._bracket(text, len(start), final=final)
         if not _WHOLE.fullmatch(start):
             return "wait"
+        if start.startswith("]"):
+            return f"] {start[1]}", 2
         return self._bare(text, start, final=final)
 
     def _bracket(self, text: str, opening: int, *, final: bool) -> _Took:
         """`[label](target)`, or a bracket like any other."""
-        literal = text[:opening], opening
-        no_image = "! [" if opening > 1 else "[", opening
+        literal = "! [" if opening > 1 else "[", opening
         label = _LABEL.match(text, opening)
         close = label.end() if label else opening
-        if close - opening >= LABEL_CHARS_MAX or text[close : close + 1] == "[":
-            return no_image
+        if close - opening >= LABEL_CHARS_MAX or text[close : close + 1] in ("[", "\n"):
+            return literal
         if close + 1 >= len(text):
             return literal if final else "wait"
-        if not text.startswith("](", close):
+        if text[close + 1] == ":" and opening == 1 and _MIDWAY.search(self._last):
+            return text[: close + 2], close + 2
+        if text[close + 1] != "(":
             return literal
         end = _closing(text, close + 2)
-        if end == "newline":
-            return no_image
+        if end == "never":
+            return literal
         if end == "open":
             if len(text) - close - 2 < URL_CHARS_MAX and not final:
                 return "wait"
-            if text[0] != "!":
+            if opening == 1:
                 return literal  # the address in it is looked at like any other
             end = min(len(text), close + 2 + URL_CHARS_MAX)
             self._eats = _TARGET_REST
-        if text[0] == "!":
-            return ("" if self._last.isspace() or not self._last else " "), end
-        target = text[close + 2 : end - 1]
-        if not _LEADS_SOMEWHERE.match(target):
-            return literal
-        return self._link(text[opening:close], target), end
+        if opening > 1:
+            return ("" if self._last[-1:].isspace() or not self._last else " "), end
+        if _CALL.fullmatch(text, 0, end):
+            return text[:end], end
+        return self._link(text[opening:close], text[close + 2 : end - 1]), end
 
     def _link(self, label: str, target: str) -> str:
         """A link that may be; else its text, to be looked through again."""
         if _NUMBERS.fullmatch(label):
             return f"[{label}]"
         address = (target.split() or [""])[0].strip("<>")
-        if not address.lower().startswith(("http://", "https://", "mailto:")):
-            address = ""
-        if address and self._allow(address):
+        if self._may_lead_to(address):
             inside = Links(self._allow)
             said = inside.feed(label) + inside.rest()
             return f"[{said}]({address})" if said.strip() else address
         return _AGAIN + (label.strip(":/.\\") or LEFT_OUT)
+
+    def _may_lead_to(self, address: str) -> bool:
+        """Whether a renderer may make a link of it, which undoes escapes and entities."""
+        meant = html.unescape(_ESCAPED.sub(r"\1", address))
+        return address.count("(") == address.count(")") and all(
+            each.lower().startswith(("http://", "https://", "mailto:")) and self._allow(each)
+            for each in {address, meant}
+        )
 
     def _bare(self, text: str, start: str, *, final: bool) -> _Took:
         found = _ADDRESS.match(text)
@@ -208,9 +232,8 @@ class Links:
         address = text[:end]
         if not self._is_address(address, start):
             return text[: len(start)], len(start)
-        trailing = _TRAILING.search(address)
-        bare = address[: trailing.start()] if trailing else address
-        foreign_scheme = start == "//" and self._last == ":"
+        bare = address.rstrip(_TRAILING)
+        foreign_scheme = start.startswith("//") and self._last.endswith(":")
         if end < URL_CHARS_MAX and not foreign_scheme and self._allow(bare):
             after = text[end : end + 1]
             apart = " " if after and not _SEPARATES.match(after) else ""
@@ -223,18 +246,18 @@ class Links:
         return LEFT_OUT + address[len(bare) :], end
 
     def _is_address(self, address: str, start: str) -> bool:
-        if start == "//":
-            return self._last == ":" or _LOOKS_LIKE_HOST.match(address) is not None
-        return len(_TRAILING.sub("", address)) > len(start) - 1
+        if start.startswith("//"):
+            return self._last.endswith(":") or _LOOKS_LIKE_HOST.match(address) is not None
+        return len(address.rstrip(_TRAILING)) > len(start) - 1
 
 
-def _closing(text: str, at: int) -> int | Literal["newline", "open"]:
-    """After the parenthesis that closes the one before `at`."""
+def _closing(text: str, at: int) -> int | Literal["never", "open"]:
+    """After the parenthesis that closes the one before `at`, in the same line."""
     depth = 1
     for found in _PARENTHESES.finditer(text, at, at + URL_CHARS_MAX):
-        if found[0] == "\n":
-            return "newline"
         depth += 1 if found[0] == "(" else -1
         if depth == 0:
             return found.end()
+        if found[0] == "\n" or depth > _NESTED_MAX:
+            return "never"
     return "open"

@@ -1,10 +1,11 @@
 """Words that an organisation never says, taken out of a stream. Pure.
 
 Words are compared as a reader sees them: whole, whatever their case and accents, whatever marks of
-emphasis stand in them, however many spaces between them. However the text is cut into pieces, the
-pieces given back add up to the same.
+emphasis, line ends or links stand in them, written as entities or not, however many spaces between
+them. However the text is cut into pieces, the pieces given back add up to the same.
 """
 
+import html
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,9 @@ from typing import Final
 
 from chatbot.answering.outgoing.links import LEFT_OUT
 
-HELD_CHARS_MAX: Final = 150
+HELD_CHARS_MAX: Final = 300
+BLANKS_MAX: Final = 40
+"""Between two words; what is more is left out, for the words to be seen together."""
 
 # Thai, Lao, Burmese, Khmer, kana, ideographs, hangul.
 _DENSE: Final = re.compile(
@@ -22,6 +25,16 @@ _DENSE: Final = re.compile(
 _ACCENT: Final = re.compile("[\u0300-\u036f]")
 # Emphasis, code, escapes and joiners do not part a word.
 _IGNORED: Final = frozenset("*_~`\\\u200c\u200d\u00ad")
+_BREAK: Final = "\x02"  # a forced line end, which may part words or stand within one
+_AFTER_LABEL: Final = r"\]\((?:[^\s()]|\([^\s()]*\))*\)"
+# What is more than a character and read as one or none.
+_MARKUP: Final = re.compile(
+    r"(?P<entity>&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[a-zA-Z][a-zA-Z\d]{1,31});)"
+    rf"|(?P<line><br>|\\\n)|\[(?=[^\[\]]*\]\()|{_AFTER_LABEL}"
+)
+_CUT_MARKUP: Final = re.compile(r"(?:&#?[a-zA-Z\d]{0,32}|\\)\Z")
+_DESTINATION: Final = re.compile(_AFTER_LABEL)
+_MANY_BLANKS: Final = re.compile(rf"(\s{{{BLANKS_MAX}}})\s+")
 
 
 class Phrases:
@@ -29,12 +42,17 @@ class Phrases:
 
     def __init__(self, never_say: tuple[str, ...]) -> None:
         folded = {_folded(phrase)[0].strip() for phrase in never_say}
-        self.all = sorted((each for each in folded if each), key=len, reverse=True)
-        self.prefixes = frozenset(each[:n] for each in self.all for n in range(1, len(each) + 1))
+        self.all = frozenset(each for each in folded if each)
+        squeezed = {_squeezed(each) for each in self.all}
+        self.prefixes = frozenset(each[:n] for each in squeezed for n in range(1, len(each) + 1))
         self.firsts = frozenset(each[0] for each in self.all)
-        self.chars_max = max(map(len, self.all), default=0)
-        self.pattern = re.compile("|".join(map(_whole, self.all)) or r"(?!)")
+        bounded = [each for each in self.all if _has_bounds(each[0])]
+        other = [each for each in self.all if not _has_bounds(each[0])]
+        self.pattern = re.compile(
+            rf"(?<![^\W_]){_tree(bounded)}|{_tree(other)}" if self.all else r"(?!)"
+        )
         self.begins = re.compile(_beginnings(self.firsts), re.IGNORECASE)
+        self.starts = re.compile(f"[{''.join(map(re.escape, sorted(self.firsts)))}]|(?!)")
 
 
 _phrases = lru_cache(maxsize=256)(Phrases)
@@ -44,14 +62,20 @@ class Unsaid:
     """A stream in which a mark stands for each of the words."""
 
     def __init__(self, never_say: tuple[str, ...]) -> None:
+        self._never_say = never_say
         self._phrases = _phrases(never_say)
         self._begins = self._phrases.begins.search
         self._held = ""
         self._last = " "
+        self._blanks = 0
 
     def feed(self, text: str) -> str:
-        if not self._phrases.all:
+        if not self._phrases.all or not text:
             return text
+        if self._blanks or text[-1].isspace() or not text.isprintable():
+            text = self._close_up(text)
+        if "](" in text:
+            text = _DESTINATION.sub(self._destination, text)
         # most pieces of most answers have nothing that could begin a phrase
         if not self._held and text.isascii() and not self._begins(self._last + text, 1):
             self._last = text[-1:] or self._last
@@ -62,50 +86,93 @@ class Unsaid:
         """What was held back, now that nothing follows."""
         return self._through(self._held, final=True) if self._held else ""
 
+    def _close_up(self, text: str) -> str:
+        """The text with no more blanks in a row than BLANKS_MAX."""
+        said = text.lstrip()
+        lead = text[: len(text) - len(said)]
+        kept = lead[: max(0, BLANKS_MAX - self._blanks)]
+        if not said:
+            self._blanks = min(BLANKS_MAX, self._blanks + len(lead))
+            return kept
+        self._blanks = min(BLANKS_MAX, len(said) - len(said.rstrip()))
+        return kept + _MANY_BLANKS.sub(r"\1", said)
+
+    def _destination(self, found: re.Match[str]) -> str:
+        """An address is not read, so that words go on after it; they may not hide in it either."""
+        inside = Unsaid(self._never_say)
+        return f"]({inside.feed(found[0][2:-1])}{inside.rest()})"
+
     def _through(self, text: str, *, final: bool) -> str:
-        folded, places = _folded(text)
+        unfinished = None if final else _CUT_MARKUP.search(text)
+        body = text[: unfinished.start()] if unfinished else text
+        folded, places = _folded(body)
         plain = self._last + folded  # the character before tells where a word begins
         shown: list[str] = []
         done, at = 0, 1
-        while True:
-            held = len(plain) if final else self._undecided(plain, at, places)
-            found = self._phrases.pattern.search(plain, at)
-            if found is None or found.start() >= held:
+        held = len(plain) if final else self._undecided(plain, at, places)
+        while found := self._phrases.pattern.search(plain, at):
+            if found.start() >= held:
                 break
-            start, end = places[found.start() - 1], places[found.end() - 2] + 1
+            start, end = places[found.start() - 1][0], places[found.end() - 2][1]
             at = found.end()
+            if at > held:
+                held = self._undecided(plain, at, places)
             if end - start > HELD_CHARS_MAX:
                 continue
-            while _ACCENT.match(text, end):
+            while _ACCENT.match(body, end):
                 end += 1
-            shown += text[done:start], LEFT_OUT
+            shown += body[done:start], LEFT_OUT
             done = end
-        cut = len(text) if held == len(plain) else max(done, places[held - 1])
-        shown.append(text[done:cut])
+        cut = len(body) if held == len(plain) else max(done, places[held - 1][0])
+        shown.append(body[done:cut])
         self._held = text[cut:]
         self._last = plain[held - 1]
         return "".join(shown)
 
-    def _undecided(self, plain: str, at: int, places: Sequence[int]) -> int:
+    def _undecided(self, plain: str, at: int, places: Sequence[tuple[int, int]]) -> int:
         """From where on a phrase may yet be completed, or go on."""
         known = self._phrases
-        for start in range(max(at, len(plain) - known.chars_max), len(plain)):
-            first = plain[start]
+        first = max(at, len(plain) - HELD_CHARS_MAX - 1)
+        for begun in known.starts.finditer(plain, first):
+            start = begun.start()
             if (
-                first in known.firsts
-                and (not plain[start - 1].isalnum() or not _has_bounds(first))
-                and plain[start:] in known.prefixes
-                and places[-1] - places[start - 1] < HELD_CHARS_MAX
+                (not plain[start - 1].isalnum() or not _has_bounds(begun[0]))
+                and places[-1][0] - places[start - 1][0] < HELD_CHARS_MAX
+                and _squeezed(plain[start:]) in known.prefixes
             ):
                 return start
         return len(plain)
 
 
-def _whole(phrase: str) -> str:
-    """As a pattern: between word ends, except in scripts that have no spaces between words."""
-    before = r"(?<![^\W_])" if _has_bounds(phrase[0]) else ""
-    after = r"(?![^\W_])" if _has_bounds(phrase[-1]) else ""
-    return before + re.escape(phrase) + after
+def _squeezed(phrase: str) -> str:
+    return phrase.replace(" ", "").replace(_BREAK, "")
+
+
+def _tree(phrases: Iterable[str]) -> str:
+    """A pattern of all phrases, the longest first, in which no character is looked at twice."""
+    branches: dict[str, list[str]] = {}
+    for phrase in phrases:
+        branches.setdefault(phrase[:1], []).append(phrase)
+    ends = branches.pop("", None)
+    found = [_branch(first, branches[first]) for first in sorted(branches)]
+    found += [""] if ends else []
+    if not found:
+        return "(?!)"
+    return found[0] if len(found) == 1 else f"(?:{'|'.join(found)})"
+
+
+def _branch(first: str, phrases: Sequence[str]) -> str:
+    """What begins with that character: a line end may follow it within a word."""
+    this = rf"[ {_BREAK}]" if first == " " else re.escape(first)
+    after: list[str] = []
+    for last in sorted({phrase[1:2] for phrase in phrases}, reverse=True):
+        rest = [phrase[1:] for phrase in phrases if phrase[1:2] == last]
+        if not last:
+            after.append(r"(?![^\W_])" if _has_bounds(first) else "")
+        else:
+            gap = "" if " " in (first, last) else f"{_BREAK}?"
+            after.append(gap + _branch(last, rest))
+    return this + (after[0] if len(after) == 1 else f"(?:{'|'.join(after)})")
 
 
 def _beginnings(firsts: Iterable[str]) -> str:
@@ -113,25 +180,46 @@ def _beginnings(firsts: Iterable[str]) -> str:
     bounded = "".join(re.escape(each) for each in firsts if _has_bounds(each))
     unbounded = "".join(re.escape(each) for each in firsts if not _has_bounds(each))
     starts = rf"|(?<![^\W_])[{bounded}]" if bounded else ""
-    return rf"[*_~`\\{unbounded}]{starts}"
+    return rf"[*_~`\\&<{unbounded}]|\]\({starts}"
 
 
 def _has_bounds(character: str) -> bool:
     return character.isalnum() and not _DENSE.match(character)
 
 
-def _folded(text: str) -> tuple[str, Sequence[int]]:
+def _folded(text: str) -> tuple[str, Sequence[tuple[int, int]]]:
     """Characters as they are compared, and where each stands in `text`: small, without accents,
     one space for several.
     """
     found: list[str] = []
-    places: list[int] = []
-    for place, character in enumerate(text):
-        for each in _fold(character):
-            if each != " " or not found or found[-1] != " ":
-                found.append(each)
-                places.append(place)
+    places: list[tuple[int, int]] = []
+    at = 0
+    for markup in _MARKUP.finditer(text):
+        _fold_into(found, places, text, (at, markup.start()))
+        at = markup.end()
+        read = _BREAK if markup["line"] else html.unescape(markup["entity"] or "")
+        for each in "".join(map(_fold, read)):
+            _put(found, places, each, (markup.start(), at))
+    _fold_into(found, places, text, (at, len(text)))
     return "".join(found), places
+
+
+def _fold_into(
+    found: list[str], places: list[tuple[int, int]], text: str, part: tuple[int, int]
+) -> None:
+    for place in range(*part):
+        for each in _fold(text[place]):
+            _put(found, places, each, (place, place + 1))
+
+
+def _put(
+    found: list[str], places: list[tuple[int, int]], each: str, place: tuple[int, int]
+) -> None:
+    if each in (" ", _BREAK) and found and found[-1] in (" ", _BREAK):
+        found[-1] = " "
+        return
+    found.append(each)
+    places.append(place)
 
 
 @lru_cache(maxsize=4096)

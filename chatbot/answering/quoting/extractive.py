@@ -76,7 +76,7 @@ class ExtractiveModel:
 
 def pieces(text: str) -> list[str]:
     """A text a few words at a time, spaces and line ends as they are."""
-    return _PIECE.findall(text)
+    return _PIECE.findall(text.rstrip())  # with spaces at its end it would try each of them
 
 
 def choose(weighed: Weighed, allowed: Callable[[str], bool] = anything) -> list[Candidate]:
@@ -92,12 +92,13 @@ def choose(weighed: Weighed, allowed: Callable[[str], bool] = anything) -> list[
     if section:
         return section
     weights = [math.exp(one.score - ranked[0].score) for one in ranked]
+    total = sum(weights)
     chosen: list[Candidate] = []
     chance = 0.0
     for candidate, weight in zip(ranked, weights, strict=True):
         if not chosen or _adds(candidate, chosen):
             chosen.append(candidate)
-        chance += weight / sum(weights)
+        chance += weight / total
         if chance >= CHANCE_WANTED or len(chosen) == PARTS_MAX:
             break
     return chosen

@@ -19,6 +19,7 @@ LABEL_CHARS_MAX: Final = 100
 QUESTION_CHARS_MAX: Final = 120
 NAME_CHARS_MAX: Final = 80
 SALUTATION_CHARS_MAX: Final = 40
+ENDING_CHARS_MAX: Final = 16
 
 _ITEM: Final = re.compile(r"(?:[-*•–]|\d{1,2}[.)])\s+\S")
 _FIELD: Final = re.compile(
@@ -44,7 +45,7 @@ _MONTH: Final = re.compile(
 )
 # What would be taken for the answer's own markers (“as shown [8, 34]”); after a sentence it stands
 # between this one and the next.
-_MARKER: Final = re.compile(r"[\[【［〔][\s\d,;:、，；^–—‐-]*\d[\s\d,;:、，；^–—‐-]*[\]】］〕]")
+_MARKER: Final = re.compile(r"[\[【［〔][\s,;:、，；^–—‐-]*+\d[\s\d,;:、，；^–—‐-]*+[\]】］〕]")
 _AFTER: Final = re.compile(rf"(?<=[.!?…。！？])\s*(?:{_MARKER.pattern}\s*)+(?=\S|\Z)")
 
 
@@ -207,6 +208,7 @@ def _cut(text: str) -> list[tuple[int, str]]:
 
 
 def _continues(before: str, sentence: str) -> bool:
+    before = before[-ENDING_CHARS_MAX:]
     if _DAY.search(before):
         return bool(_MONTH.match(sentence))
     if _LETTER.search(before):

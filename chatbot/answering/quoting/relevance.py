@@ -26,6 +26,7 @@ WORDS_MAX: Final = 200  # of a question; more say nothing new
 STEM_CHARS: Final = 7
 HEADING_REACH: Final = 4  # parts
 HEADING_JOINT: Final = " › "
+_RUNS: Final = (Kind.ITEM, Kind.ROW)
 WORDS_MIN: Final = 4  # less is a fragment (“Legal proceedings.”) unless it has a number
 
 DENSE_SHARE_MIN: Final = 0.3
@@ -104,11 +105,19 @@ class Weighed(msgspec.Struct, frozen=True):
 
 
 class _Spoken(msgspec.Struct, frozen=True):
-    """A passage in parts, and the words of each."""
+    """A passage in parts, and the words of each; of its title and headings, of the innermost of
+    them, and of each title within it. `firsts` is where the list or table of a part begins,
+    `labels` the last title within the passage that is before a part (-1: none).
+    """
 
     excerpt: Excerpt
     units: list[Unit]
     words: list[list[str]]
+    above: frozenset[str]
+    topic: frozenset[str]
+    under: dict[str | None, frozenset[str]]
+    firsts: list[int]
+    labels: list[int]
 
 
 def weigh(prompt: Prompt) -> Weighed:
@@ -118,7 +127,7 @@ def weigh(prompt: Prompt) -> Weighed:
     passages = [_spoken(excerpt, language) for excerpt in best]
     asked = _asked(prompt.question, language, passages)
     found = [
-        _candidate(asked, passage, at, language)
+        _candidate(asked, passage, at)
         for passage in passages
         for at, unit in enumerate(passage.units)
         if unit.is_quotable
@@ -148,7 +157,27 @@ def words(text: str, language: str | None = None) -> list[str]:
 
 def _spoken(excerpt: Excerpt, language: str | None) -> _Spoken:
     found = units(excerpt.text)
-    return _Spoken(excerpt, found, [words(unit.text, language) for unit in found])
+    heading = excerpt.heading or ""
+    firsts: list[int] = []
+    labels: list[int] = []
+    for unit, before in zip(found, [None, *found], strict=False):
+        goes_on = before is not None and unit.kind in _RUNS and before.kind is unit.kind
+        is_below = before is not None and before.kind is Kind.LABEL
+        firsts.append(firsts[-1] if goes_on else unit.at)
+        labels.append(unit.at - 1 if is_below else labels[-1] if labels else -1)
+    return _Spoken(
+        excerpt,
+        found,
+        [words(unit.text, language) for unit in found],
+        above=frozenset(words(f"{excerpt.title} {heading}", language)),
+        topic=frozenset(words(heading.rpartition(HEADING_JOINT)[2], language)),
+        under={
+            under: frozenset(words(under or "", language))
+            for under in {unit.under for unit in found}
+        },
+        firsts=firsts,
+        labels=labels,
+    )
 
 
 def _asked(question: str, language: str | None, passages: Sequence[_Spoken]) -> Asked:
@@ -166,7 +195,7 @@ def _asked(question: str, language: str | None, passages: Sequence[_Spoken]) -> 
     return Asked(worth, pairs, _ASKS_NUMBER.search(question) is not None)
 
 
-def _candidate(asked: Asked, passage: _Spoken, at: int, language: str | None) -> Candidate:
+def _candidate(asked: Asked, passage: _Spoken, at: int) -> Candidate:
     unit, spoken = passage.units[at], passage.words[at]
     said = asked.worth.keys() & set(spoken)
     before = asked.worth.keys() & set(passage.words[at - 1]) if at else set[str]()
@@ -174,7 +203,7 @@ def _candidate(asked: Asked, passage: _Spoken, at: int, language: str | None) ->
     has_number = _DIGIT.search(unit.text) is not None
     is_fragment = _is_fragment(unit) and not has_number
     heading, distance = _heading(passage, unit)
-    named = asked.share(words(heading, language))
+    named = asked.share(heading)
     led = named * max(0.0, 1 - distance / HEADING_REACH)
     score = (
         _COVERED * asked.share(said)
@@ -185,8 +214,7 @@ def _candidate(asked: Asked, passage: _Spoken, at: int, language: str | None) ->
         + _LED * led
         + (_FRAGMENT if is_fragment else 0.0)
     )
-    above = f"{passage.excerpt.title} {passage.excerpt.heading or ''} {unit.under or ''}"
-    titled = asked.worth.keys() & set(words(above, language))
+    titled = asked.worth.keys() & (passage.above | passage.under[unit.under])
     return Candidate(
         passage.excerpt,
         unit,
@@ -199,18 +227,14 @@ def _candidate(asked: Asked, passage: _Spoken, at: int, language: str | None) ->
     )
 
 
-def _heading(passage: _Spoken, unit: Unit) -> tuple[str, int]:
-    """What the part stands under, and how many parts lie between; all of a list or a table stands
-    where it begins.
+def _heading(passage: _Spoken, unit: Unit) -> tuple[frozenset[str], int]:
+    """The words of what the part stands under, and how many parts lie between; all of a list or a
+    table stands where it begins.
     """
-    first = unit.at
-    if unit.kind in (Kind.ITEM, Kind.ROW):
-        while first > 0 and passage.units[first - 1].kind is unit.kind:
-            first -= 1
+    first = passage.firsts[unit.at]
     if unit.under is None:
-        return (passage.excerpt.heading or "").rpartition(HEADING_JOINT)[2], first
-    labels = (each.at for each in passage.units[:first] if each.kind is Kind.LABEL)
-    return unit.under, first - max(labels, default=-1) - 1
+        return passage.topic, first
+    return passage.under[unit.under], first - passage.labels[first] - 1
 
 
 def _is_fragment(unit: Unit) -> bool:

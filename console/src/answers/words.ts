@@ -27,6 +27,7 @@ const FAILURES: Record<string, string> = {
 
 const ROUTES: Record<string, string> = {
   courtesy: "A courtesy: greetings, thanks and goodbyes are answered without looking anything up.",
+  person: "The visitor asked for a person, and one was called.",
   curated: "Somebody wrote this answer by hand; it was given word for word.",
   quotes: "The bot quoted the documents word for word.",
   unknown: "The documents do not hold an answer, so the bot said that it does not know.",
@@ -63,6 +64,7 @@ const ERRORS: Record<string, string> = {
 };
 
 const CUTS: Record<string, string> = {
+  cut_length: "The model's answer was cut at its longest.",
   cut_instructions: "The model began to recite its instructions; its text was cut there.",
 };
 
