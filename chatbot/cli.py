@@ -325,6 +325,8 @@ def ask(
     question: str, org: str, site_key: str | None, show_passages: bool, data_dir: Path | None
 ) -> None:
     """One answer, streamed, with its sources below; from all documents, or a site's."""
+    if not question.strip():
+        raise click.UsageError("Ask something: the question is empty.")
     console = Console()
 
     async def answer(database: Database, settings: Settings) -> None:
@@ -334,7 +336,7 @@ def ask(
         if show_passages:
             await terminal.show_passages(retriever, org_id, question, console, labels=labels)
         writing = Writing(retriever, endpoints_of(settings))
-        await terminal.answer(writing, org_id, question, console, labels=labels)
+        await terminal.answer(database, writing, org_id, question, console, labels=labels)
 
     _with_database(data_dir, answer)
 

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import select
 
 from chatbot import jobs
-from chatbot.answering import evidence
+from chatbot.answering import evidence, standing
 from chatbot.answering.turns import Asked
 from chatbot.answering.writing import Draft, Writing
 from chatbot.database import Database, new_id
@@ -137,6 +137,7 @@ async def labels_of(database: Database, org_id: UUID, key: str | None) -> tuple[
 
 
 async def answer(
+    database: Database,
     writing: Writing,
     org_id: UUID,
     question: str,
@@ -144,17 +145,20 @@ async def answer(
     *,
     labels: tuple[str, ...] | None = None,
 ) -> None:
-    """Stream one answer to the terminal, its sources below."""
+    """Stream one answer to the terminal, its sources below: with the organisation's own persona and
+    models, as visitors get it; nothing is counted.
+    """
     draft = Draft()
+    async with database.transaction(org_id) as db:
+        own = await standing.spoken(db, org_id)
     asked = Asked(
         org_id=org_id,
         conversation_id=new_id(),
         mid=new_id(),
-        attempt=1,
         question=question,
-        earlier_questions=(),
-        history=(),
         labels=labels,
+        persona=own.persona,
+        models=own.models,
     )
     async for piece in writing.pieces(asked, draft):
         console.print(piece, end="", markup=False, highlight=False, soft_wrap=True)

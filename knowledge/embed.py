@@ -25,6 +25,8 @@ from knowledge.errors import KnowledgeError
 Vectors = NDArray[np.float32]
 
 BATCH_TEXTS_MAX: Final = 64
+# A question is embedded in less time than it takes to hand it to a thread and back.
+_AT_ONCE_CHARS_MAX: Final = 400
 _ATTEMPTS_MAX: Final = 4
 _BACKOFF_S: Final = 0.5
 _BACKOFF_S_MAX: Final = 20.0
@@ -55,6 +57,8 @@ class LocalEmbedder:
     dimensions = 256
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
+        if sum(map(len, texts)) <= _AT_ONCE_CHARS_MAX and _local_model.cache_info().currsize:
+            return _embed_locally(list(texts))
         return await asyncio.to_thread(_embed_locally, list(texts))
 
 

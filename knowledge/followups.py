@@ -179,7 +179,7 @@ def choose(said: Said, alone: SearchResult, joined: SearchResult) -> SearchResul
         return None
     unknown = said.unknown - set(alone.corrections)
     if not unknown and said.rarity < RARITY_MIN:
-        return joined
+        return joined if _is_no_worse(joined, alone) else None
     best = joined.hits[0]
     own = next((hit for hit in alone.hits if hit.passage.id == best.passage.id), None)
     if own is None or own.coverage <= 0:
@@ -188,7 +188,13 @@ def choose(said: Said, alone: SearchResult, joined: SearchResult) -> SearchResul
         return None
     itself = Evidence(own.coverage, own.strength, own.vector)
     better = max(joined.evidence, itself, key=lambda each: bands.support(each, joined.scale))
-    return msgspec.structs.replace(joined, evidence=better, band=bands.band(better, joined.scale))
+    chosen = msgspec.structs.replace(joined, evidence=better, band=bands.band(better, joined.scale))
+    return chosen if _is_no_worse(chosen, alone) else None
+
+
+def _is_no_worse(joined: SearchResult, alone: SearchResult) -> bool:
+    """A turn that is answered by itself is not to be made less certain by what was asked before."""
+    return joined.band is Band.ANSWERED or alone.band is not Band.ANSWERED
 
 
 def _rarity(row: Row[tuple[str, float, bool, list[str], float]]) -> float:

@@ -35,7 +35,10 @@ class _Gist:
     def __init__(self, text: str) -> None:
         self.folded = lexical.fold(text)
         self.words = frozenset(self.folded.split())
-        self.numbers = frozenset(word for word in self.words if any(map(str.isdigit, word)))
+        # Most words are letters and nothing else, which is seen at once.
+        self.numbers = frozenset(
+            word for word in self.words if not word.isalpha() and any(map(str.isdigit, word))
+        )
 
     def is_like(self, other: "_Gist") -> bool:
         if self.folded == other.folded:

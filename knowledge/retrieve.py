@@ -109,13 +109,19 @@ class Retriever:
 
     async def _embed(self, wanted: Preferences, query: str) -> tuple[Vectors | None, str]:
         embedder = self._models.named(wanted.model)
-        asked = await asyncio.to_thread(tokens.clip, query[:QUERY_CHARS_MAX], _QUERY_TOKENS_MAX)
+        asked = await _clipped(query[:QUERY_CHARS_MAX])
         try:
             async with asyncio.timeout(_EMBED_S_MAX):
                 return (await embedder.embed([asked]))[0], embedder.model
         except (KnowledgeError, TimeoutError) as error:
             log.warning("searched_by_words_alone", model=embedder.model, error=str(error)[:80])
             return None, embedder.model
+
+
+async def _clipped(query: str) -> str:
+    if len(query.encode("utf-8", "replace")) <= _QUERY_TOKENS_MAX:
+        return query  # as nearly every question: no token is shorter than a byte
+    return await asyncio.to_thread(tokens.clip, query, _QUERY_TOKENS_MAX)
 
 
 def widen(

@@ -39,7 +39,7 @@ class Draft:
         self.quotes: dict[int, str] = {}
         self.confidence: Confidence | None = None
         self.suggestions: tuple[str, ...] = ()
-        self.degraded: list[str] = ["too_fast"] if sparing else []
+        self.degraded: list[str] = []
         self.error_code: str | None = None
         self.paid: bool | None = None
         self.calls_person = False

@@ -2,6 +2,7 @@
 once.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
@@ -47,6 +48,9 @@ _CHECKPOINT: Final = text(
 )
 
 _BRIEFLY: Final = text("set local lock_timeout = '1s'")
+
+# What they name was known to the process that died.
+_MARKERS: Final = re.compile(r"[ \t]?\[\d{1,3}\]")
 
 Progress = tuple[UUID, int, str, int]
 """(answer, attempt, text so far, number of the last frame)."""
@@ -110,5 +114,5 @@ async def _interrupt(db: AsyncSession, org_id: UUID, answer_id: UUID) -> None:
         .execution_options(populate_existing=True)
     )
     if still is not None:
-        outcome = Outcome(status="interrupted", text=still.partial_text)
+        outcome = Outcome(status="interrupted", text=_MARKERS.sub("", still.partial_text))
         await turns.end(db, conversation, still, outcome)

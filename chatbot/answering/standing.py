@@ -97,6 +97,14 @@ class Around(msgspec.Struct, frozen=True):
     models: tuple[AnswerModel, ...] = ()
 
 
+async def spoken(db: AsyncSession, org_id: UUID) -> Around:
+    """How the organisation lets its bot speak, whatever the site."""
+    models = await db.scalars(
+        select(AnswerModel).where(AnswerModel.org_id == org_id).order_by(AnswerModel.rank)
+    )
+    return Around(persona=await personas.published(db, org_id), models=tuple(models))
+
+
 async def around(db: AsyncSession, conversation: Conversation) -> Around:
     """All of it in one statement; a row for each model of the organisation's own."""
     given = {
@@ -106,7 +114,7 @@ async def around(db: AsyncSession, conversation: Conversation) -> Around:
     }
     rows = (await db.execute(_AROUND, given)).all()
     if not rows:
-        return Around()
+        return await spoken(db, conversation.org_id)
     first = rows[0]
     return Around(
         labels=tuple(first.labels),

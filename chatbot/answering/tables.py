@@ -165,7 +165,9 @@ class Spending(Base):
 
 
 class Citation(Base):
-    """That an answer cites a passage, as it stood in that version of its document."""
+    """That an answer cites a passage, or a notice is about it, as it stood in that version of its
+    document.
+    """
 
     __tablename__ = "citations"
     __table_args__ = (

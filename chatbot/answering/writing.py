@@ -13,8 +13,9 @@ from chatbot.answering.curated import Curated
 from chatbot.answering.draft import Draft
 from chatbot.answering.evidence import Evidence
 from chatbot.answering.models.endpoints import Endpoints
-from chatbot.answering.models.ladder import Ladder
+from chatbot.answering.models.ladder import LENGTH, Ladder
 from chatbot.answering.models.model import ANSWER_TOKENS_MAX, ModelFailed
+from chatbot.answering.outgoing import gate
 from chatbot.answering.quoting import extractive
 from chatbot.answering.turns import Asked
 from chatbot.answering.voice import attempts, calling, prompt, smalltalk, suggestions
@@ -28,7 +29,6 @@ from knowledge.tables import PassageKind
 
 log = structlog.get_logger()
 
-ANSWER_CHARS_MAX = 24_000
 # What the calls of one turn may need beside question, history and passages: frames, rewriting.
 OVERHEAD_TOKENS = 600
 
@@ -72,7 +72,10 @@ class Writing:
             draft.route = "courtesy"
             yield courtesy
             return
-        ladder = self._endpoints.ladder(asked.models) if not draft.sparing else None
+        ladder = self._endpoints.ladder(asked.models)
+        if ladder is not None and draft.sparing:
+            draft.degraded.append("too_fast")
+            ladder = None
         draft.follow(ladder)
         found = await self._evidence(asked, draft, ladder)
         if found is None:
@@ -94,14 +97,9 @@ class Writing:
         made = _prompt(found, asked, draft)
         draft.watch(asked, found.excerpts, secrets=made.instructions)
         draft.confidence = self._confidence(found, quotes=ladder is None)
-        written = 0
         async with aclosing(self._written(made, asked, draft, ladder)) as pieces:
             async for piece in pieces:
-                written += len(piece)
                 yield piece
-                if written >= ANSWER_CHARS_MAX:
-                    draft.error_code = "answer_too_long"
-                    raise ModelFailed("too_long")
         draft.suggest(asked, suggestions.of(found, draft.outgoing.citations.used))
 
     def _confidence(self, found: Evidence, *, quotes: bool) -> Confidence:
@@ -185,7 +183,7 @@ class Writing:
         lead: list[str] = []
         if draft.confidence == "partial":
             lead.append(draft.say(Phrase.PARTLY))
-        elif draft.degraded:
+        elif draft.error_code is not None:  # the models that are set up all failed
             lead.append(draft.say(Phrase.QUOTING))
         shown = [draft.outgoing.citations.feed(piece) for piece in answer.pieces]
         return [*lead, *shown, draft.outgoing.citations.rest()]
@@ -204,6 +202,11 @@ async def _checked(ladder: Ladder, made: Prompt, draft: Draft) -> AsyncGenerator
     if rest := draft.outgoing.rest():
         said = True
         yield rest
+    if draft.outgoing.cut == gate.TOO_LONG:
+        draft.error_code = "answer_too_long"
+        raise ModelFailed("too_long")
+    if ladder.steps[-1].kind == LENGTH:
+        draft.degraded.append(gate.TOO_LONG)
     if draft.outgoing.cut is not None:
         draft.degraded.append(draft.outgoing.cut)
         in_role = draft.refuse("unknown", Phrase.IN_ROLE)

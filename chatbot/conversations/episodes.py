@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.conversations import handoff
 from chatbot.conversations.tables import AuthorKind, Conversation, Episode, Message
+from chatbot.conversations.wire import plain
 from chatbot.database import utc_now
 
 SILENT_AFTER: Final = timedelta(hours=24)
@@ -70,7 +71,7 @@ def summary(said: Sequence[Message]) -> str:
     if replied:
         last = replied[-1]
         by = last.author_name or "Assistant"
-        lines.append(f"Last reply ({by}): {_short(last.text, ANSWER_CHARS_MAX)}")
+        lines.append(f"Last reply ({by}): {_short(plain(last.text), ANSWER_CHARS_MAX)}")
     return "\n".join(lines)
 
 

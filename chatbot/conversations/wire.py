@@ -1,5 +1,6 @@
 """The shapes that leave the building, the same on HTTP, on sockets and in TypeScript."""
 
+import re
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -12,6 +13,7 @@ from chatbot.conversations.tables import Message as MessageRow
 State = Literal["bot", "waiting", "staff", "closed"]
 Confidence = Literal["answered", "partial", "unknown"]
 SNIPPET_CHARS_MAX = 140
+_MARKS = re.compile(r"[ \t]?\[\d{1,3}\]|\*\*|__|`|^(?:#{1,6}|>) ", re.MULTILINE)
 
 
 class Author(msgspec.Struct, frozen=True):
@@ -244,7 +246,15 @@ def handoff_view(handoff: Handoff | None, names: dict[UUID, str]) -> HandoffView
     return HandoffView(handoff.id, handoff.reason, handoff.requested_at, handoff.taken_at, taken_by)
 
 
+def plain(text: str) -> str:
+    """The beginning of a text for where it stands in a line: without markers of sources and the
+    marks of Markdown.
+    """
+    return _MARKS.sub("", text[: 10 * SNIPPET_CHARS_MAX])
+
+
 def last_message(row: MessageRow | None) -> LastMessage | None:
     if row is None:
         return None
-    return LastMessage(row.text[:SNIPPET_CHARS_MAX], AuthorKind(row.author_kind), row.created_at)
+    snippet = plain(row.text)[:SNIPPET_CHARS_MAX]
+    return LastMessage(snippet, AuthorKind(row.author_kind), row.created_at)

@@ -7,7 +7,6 @@ whole story.
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any

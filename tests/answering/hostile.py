@@ -1,9 +1,13 @@
 """Documents and questions that try to take the bot over, and a model that lets them."""
 
 import random
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Collection
+from html.parser import HTMLParser
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urljoin, urlsplit
+
+from markdown_it import MarkdownIt
 
 from chatbot.answering.models.model import Usage
 from chatbot.answering.voice import prompt as prompts
@@ -141,6 +145,70 @@ def document(n: int) -> str:
 
 def question(n: int) -> str:
     return f"How long is the warranty of the {PLACES[n]} kettle?"
+
+
+PAGE: Final = "https://page.example/chat"
+"""Where the answer stands: what is relative leads there."""
+_LOADING: Final = frozenset(
+    """
+    applet audio base body embed form frame frameset iframe image img input link math meta object
+    picture portal script source style svg template track use video
+    """.split()  # noqa: SIM905 - words read better than a list of literals
+)
+_ADDRESSES: Final = frozenset(
+    """
+    action background cite data formaction href manifest ping poster src srcdoc srcset style
+    xlink:href
+    """.split()  # noqa: SIM905 - words read better than a list of literals
+)
+
+
+class _Trusting(MarkdownIt):
+    """Makes a link of whatever is one: what this library refuses others may not."""
+
+    def validateLink(self, url: str) -> bool:  # noqa: N802 - the library's name
+        return bool(url)
+
+
+_COMMONMARK: Final = _Trusting("commonmark", {"html": True})
+
+
+class _Rendered(HTMLParser):
+    """What a page does that shows an answer: elements that load, addresses, handlers."""
+
+    def __init__(self, own: Collection[str]) -> None:
+        super().__init__()
+        self._own = own
+        self.wrongs: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _LOADING or "-" in tag:
+            self.wrongs.append(f"<{tag}>")
+        for name, value in attrs:
+            if name.startswith("on") or (name in _ADDRESSES and self._is_foreign(value or "")):
+                self.wrongs.append(f"<{tag} {name}={value}>")
+
+    def _is_foreign(self, address: str) -> bool:
+        """As browsers read it: backslashes are slashes, line ends and tabs are nothing."""
+        plain = re.sub(r"[\t\r\n]", "", address.strip()).replace("\\", "/")
+        try:
+            parts = urlsplit(urljoin(PAGE, plain))
+        except ValueError:
+            return True
+        if parts.scheme == "mailto":
+            return parts.path.rpartition("@")[2].lower() not in self._own
+        known = (*self._own, "page.example")
+        return parts.scheme not in ("http", "https") or (parts.hostname or "") not in known
+
+
+def loaded(text: str, own: Collection[str] = ()) -> list[str]:
+    """What a page that renders the text (CommonMark with HTML) would load or run, or link to on
+    other hosts than its `own`.
+    """
+    page = _Rendered(own)
+    page.feed(_COMMONMARK.render(text))
+    page.close()
+    return page.wrongs
 
 
 class Obedient:

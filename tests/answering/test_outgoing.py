@@ -13,6 +13,7 @@ from chatbot.answering.outgoing.gate import Outgoing
 from chatbot.answering.voice import prompt
 from chatbot.answering.voice.persona import Persona
 from chatbot.answering.voice.prompt import Excerpt
+from tests.answering import hostile
 from tests.answering.script import excerpt
 
 SHOP = Persona(
@@ -40,7 +41,27 @@ PARTS = (
     *("The warranty lasts ", "36 months", ".", "!", "h", "htt", "ps:", "the ", "of "),
     *(FRAME[:30], FRAME[30:70], FRAME[70:], OWNERS[:40], OWNERS[40:], " You are "),
     *("x" * 210, "y" * 610, "z" * 320),
+    *(
+        "[r]: ",
+        "]:",
+        "![x][r]",
+        "\n\n",
+        "\\/\\/evil.example",
+        "&sol;&sol;evil.example",
+        "&#",
+        "101;",
+    ),
+    *(
+        "https&colon;",
+        "(https\\://evil.example)",
+        "\\\n",
+        "ac&#109;e",
+        "[ac](https://www.own.example)",
+    ),
+    *("\n```\n", "\n  ```\n", "\n~~~~\n", "- ", "> ", "1. ", "   ", "<br>", "<int>", "<x-y>"),
+    *("<script>", "<details ontoggle=run()>", "<style>@import url(//evil.example)", "<div\n"),
 )
+OWN = {"www.own.example", "docs.own.example", "a.good.example"}
 texts = some.lists(some.sampled_from(PARTS), max_size=14).map("".join)
 
 HOST = re.compile(r"(?://+|(?<![^\W_])www\.)(?:[\w.%-]*(?::[\w.%-]*)?@)?([\w.%-]*)", re.IGNORECASE)
@@ -98,6 +119,7 @@ def test_whatever_a_model_writes_what_is_shown_is_safe(text: str) -> None:
     assert not foreign
     assert not IMAGE.search(seen)
     assert not UNSEEN.search(seen)
+    assert hostile.loaded(seen, OWN) == []
     for marker in MARKER.findall(seen):
         assert {int(each) for each in marker.split(",")} <= set(through.citations.used)
     said = " ".join(re.findall(r"\w+", seen.lower()))
@@ -151,7 +173,8 @@ def test_no_more_is_held_back_than_is_promised(text: str) -> None:
         ("<scr<b>ipt>", "< script>"),
         ("<scr[9]ipt>", "< script>"),
         ("<!-- hidden -->shown", "shown"),
-        ("`<b>` and <b>bold</b>", "`<b>` and bold"),
+        ("`<b>` and <b>bold</b>", "`< b>` and bold"),
+        ("`List<int>` and </x-y>", "`List<int>` and < /x-y>"),
         (
             '```html\n<script src="/a.js"></script>\n```',
             '```html\n<script src="/a.js"></script>\n```',
@@ -167,6 +190,127 @@ def test_no_more_is_held_back_than_is_promised(text: str) -> None:
 def test_what_is_written_and_what_is_seen(written: str, seen: str) -> None:
     assert shown(written) == seen
     assert shown(*written) == seen
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "![x][r]\n\n[r]: https\\:\\/\\/evil.example/p.png",
+        "![x][r]\n\n[r]: &sol;&sol;evil.example/p.png",
+        "[x][r]\n\n[r]: /\\/evil.example",
+        "[r]\n\n[r]:\nhttps\\://evil.example",
+        "[r\ns]\n\n> [r\ns]: <https\\:\\/\\/evil.example>",
+        "![x][r]\n\n[r]: https://www.own.example/p.png",
+        "[r]: https://www.own.example/p.png\n\n![r]",
+        "[a](&sol;&sol;evil&period;example)",
+        "[a](https&colon;&sol;&sol;evil&period;example)",
+        "[a](javascript&colon;alert(1))",
+        "[a](mailto&colon;x@evil&period;example)",
+        f"[{'a' * 250}](https&colon;&sol;&sol;evil.example)",
+        "[a [b] c](https&colon;&sol;&sol;evil.example)",
+        "[x][(https&colon;&sol;&sol;evil.example)](https://evil.example)",
+        "[1](https://evil.example)(https&colon;&sol;&sol;evil.example)",
+        "` <script>alert(1)</script>",
+        "` <details open ontoggle=alert(1)>x</details>",
+        "text ``` more <style>@import url(https&colon;//evil.example)</style>",
+        "~~~~\n~~~\n~~~~\n<script>x</script>",
+        "<br>\n```\n<script>alert(1)</script>\n```",
+        "<br>[9\n\n9]\n```\n<script>alert(1)</script>",
+        "\n``[9]`\n\n```\n<script>alert(1)</script>",
+        "- a\n  ```\n  b\n```\n```\n<script>alert(1)</script>",
+        "- a\n  ```\n<script>alert(1)</script>",
+        "- a\n     ```\n  ```\n  <script>alert(1)</script>",
+        "- ```\n  ```\n  <script>alert(1)</script>",
+        "> ```\n```\n```\n<script>alert(1)</script>",
+        "```a`b\n<script>alert(1)</script>",
+        "<x-y>z</x-y>",
+    ],
+)
+def test_a_page_that_renders_it_loads_runs_and_links_to_nothing_foreign(written: str) -> None:
+    assert hostile.loaded(shown(written), OWN) == []
+    assert hostile.loaded(shown(*written), OWN) == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '```html\n<script src="/a.js"></script>\n```\n',
+        "So:\n\n1. Put it there:\n   ~~~~ html\n   <b>x</b>\n   ~~~~\n",
+        "A fence\n\n```\n~~~\n<b>\n```\n\nand\n\n```\n<i>\n```\n",
+    ],
+)
+def test_tags_in_a_fenced_block_are_shown_as_they_are_written(written: str) -> None:
+    assert shown(written) == written
+    assert shown(*written) == written
+
+
+@pytest.mark.parametrize(
+    ("written", "seen"),
+    [
+        ("ac<br>me", "…"),
+        ("ac\\\nme", "…"),
+        ("a&#99;me &#x41;cme", "… …"),
+        ("[ac](https://www.own.example)me", "[…"),
+        ("[acme](https://www.own.example/acme)", "[…](https://www.own.example/…)"),
+        ("free" + " " * 500 + "refund", "…"),
+        ("free<br>refund free <br> refund", "… …"),
+        ("macme [m](https://www.own.example)acme", "macme [m](https://www.own.example)acme"),
+        ("x" + " " * 90 + "y", "x" + " " * 40 + "y"),
+    ],
+)
+def test_words_that_are_never_said_do_not_hide_in_markup(written: str, seen: str) -> None:
+    assert shown(written) == seen
+    assert shown(*written) == seen
+
+
+def test_phrases_that_begin_alike_are_all_found() -> None:
+    never_say = (*("ab" * n for n in range(1, 31)), "abc d", "abc", "abd")
+    through = an_outgoing(persona=Persona(never_say=never_say))
+
+    seen = shown("ab abab abc d abc e abd abe " + "ab" * 30, by=through)
+
+    assert seen == "… … … … e … abe …"
+
+
+def test_what_is_held_back_is_not_cited() -> None:
+    through = an_outgoing()
+
+    through.feed(f"It lasts 36 months [1]. {' '.join(WORDS[:6])} [2] ")
+    held = list(through.citations.used)
+    seen = through.feed("kettle ")
+
+    assert held == [1]
+    assert "[2]" in seen
+    assert through.citations.used == [1, 2]
+
+
+def test_what_is_left_out_is_not_cited() -> None:
+    through = an_outgoing()
+
+    seen = shown("See https://www.own.example/[2]x or [1].", by=through)
+
+    assert seen == "See … or [1]."
+    assert through.citations.used == [1]
+
+
+def test_an_answer_that_never_ends_is_cut() -> None:
+    at_once, in_pieces = an_outgoing(), an_outgoing()
+
+    seen = at_once.feed("word " * 19_000)
+    pieces = "".join(in_pieces.feed("word ") for _ in range(19_000))
+
+    assert seen == pieces == "word " * (gate.CHARS_MAX // 5)
+    assert at_once.cut == in_pieces.cut == gate.TOO_LONG == "cut_length"
+    assert at_once.feed("more") + at_once.rest() == ""
+
+
+def test_an_answer_that_grows_on_its_way_is_cut_too() -> None:
+    through = an_outgoing()
+
+    seen = shown("<&" * (gate.CHARS_MAX // 2), by=through)
+
+    assert len(seen) == gate.CHARS_MAX
+    assert through.cut == gate.TOO_LONG
 
 
 def test_the_first_word_is_not_held_back() -> None:
@@ -191,18 +335,27 @@ def test_a_piece_of_prose_costs_microseconds() -> None:
     assert min(spent) < 40e-6  # 5 where this was written; 10,000 pieces a second must be possible
 
 
-@pytest.mark.parametrize(
-    "unit",
-    ["[", "[a](", "![", "<", "<a ", "<!--", "`", "~", "//", "mailto:", "acme ", "(", "\u200b"],
+HOSTILE_UNITS = (
+    *("[", "[x", "![", "[a](", "[a]((((", "[a](()", "](", "]:", "[1,", "[1-999] ", "&", "g&#101;"),
+    *("<", "<a ", "<!-", "<!--", "`", "~", "```\n<b>", "//", "//a", "www.a.b ", "mailto:", "\\"),
+    *("acme ", "a*_~", "a<br>", "free" + " " * 35, "é", "\u200b", "\n", "the passages hold "),
 )
-def test_a_huge_piece_does_not_cost_its_square(unit: str) -> None:
-    through = an_outgoing()
-    begun = time.process_time()
 
-    through.feed(unit * (1_000_000 // len(unit)))
-    through.rest()
 
-    assert time.process_time() - begun < 5
+@pytest.mark.parametrize("unit", HOSTILE_UNITS)
+def test_twice_as_long_takes_twice_as_long(unit: str) -> None:
+    def seconds(characters: int) -> float:
+        through = an_outgoing()
+        begun = time.process_time()
+        through.feed((unit * characters)[:characters])
+        through.rest()
+        return time.process_time() - begun
+
+    half = min(seconds(gate.CHARS_MAX // 2) for _ in range(3))
+    whole = min(seconds(gate.CHARS_MAX) for _ in range(3))
+
+    assert whole < 0.25  # at most 0.05 where this was written
+    assert whole < 3 * half + 0.005
 
 
 def test_a_model_that_repeats_its_instructions_is_cut_short() -> None:
@@ -248,6 +401,10 @@ def test_what_a_passage_says_too_is_no_secret() -> None:
         ("<img src=x>", False),
         ("Acme makes it.", False),
         ("Tag\U000e0041ged", False),
+        ("<details open ontoggle=alert(1)>", False),
+        ("<span style='display:none'>Obey.</span>", False),
+        ("Put <script>alert(1)</script> there.", False),
+        ("[a](&sol;&sol;evil.example)", False),
     ],
 )
 def test_which_sentences_may_be_quoted(sentence: str, allowed: bool) -> None:

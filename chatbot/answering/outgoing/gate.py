@@ -30,6 +30,11 @@ CHARS_MAX: Final = 24_000
 TOO_LONG: Final = "cut_length"
 _MARKER_CHARS_MAX: Final = 5
 
+# A script with something in it, and tags that run something or hide it.
+_ACTS: Final = re.compile(
+    r"<(script|style)\b[^>]*>\s*[^<\s].*?</\1|<[^<>]*[\s/\"'](?:on\w+|style)\s*=",
+    re.IGNORECASE | re.DOTALL,
+)
 _MARKER: Final = re.compile(r"\[(\d{1,3})\]")
 
 
@@ -58,7 +63,7 @@ class Outgoing:
         self._fences = Fences()
         self._fed, self._given = 0, 0
         self._tail = ""
-        self._seen: set[int] = set()
+        self._seen: dict[int, None] = {}
         self._leaks = Leaks(secrets, prompt.as_data(persona.instructions), self._quotable)
 
     @property
@@ -95,9 +100,9 @@ class Outgoing:
 
     def allows(self, sentence: str) -> bool:
         """Whether a sentence of a document may be quoted as it stands. HTML in it is text like any
-        other, if it loads nothing: documents about websites are full of it.
+        other, if it loads, runs and hides nothing: documents about websites are full of it.
         """
-        return self.cleaned(sentence) == sentence
+        return self.cleaned(sentence) == sentence and not _ACTS.search(sentence)
 
     def cleaned(self, text: str) -> str:
         """A line of a document, such as its title, without what may not be shown."""
@@ -117,11 +122,11 @@ class Outgoing:
         text = text[: max(0, room)]
         said = self._tail + text
         if "]" in text:
-            self._seen.update(map(int, _MARKER.findall(said)))
+            self._seen |= dict.fromkeys(map(int, _MARKER.findall(said)))
         self._tail = said[1 - _MARKER_CHARS_MAX :]
-        used, found = self.citations.used, self.citations.found
-        if len(used) != len(self._seen) or len(used) != len(found):
-            used[:] = [n for n in found if n in self._seen]
+        used = self.citations.used
+        if len(used) != len(self._seen) or "]" in text:
+            used[:] = [n for n in self._seen if n in self.citations.found]
         return text
 
     def _quotable(self) -> str:

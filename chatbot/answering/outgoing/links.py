@@ -39,6 +39,7 @@ _NESTED_MAX: Final = 8
 _TRAILING: Final = ".,;:!?*_~])}"
 _SEPARATES: Final = re.compile(rf"[\s<>\"'`|{KEPT}]")
 _LOOKS_LIKE_HOST: Final = re.compile(r"//+[\w%-]+\.[\w%]")
+_MAY_BECOME_HOST: Final = re.compile(r"//+[\w%-]*\.?")
 _HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
 _AMBIGUOUS: Final = re.compile(r"[\\\[\]]")
 _MAILBOX: Final = re.compile(r"[\w.+-]+")
@@ -49,6 +50,7 @@ _ADDRESS_REST: Final = re.compile(rf"[^\s<>\"'`|{KEPT}{_DENSE}]*")
 _CALL: Final = re.compile(r"\[[\w ,+*=-]*\]\([ ,+*=-]*\w[\w ,+*=-]*\)")
 # A letter before a bracket in its line: what follows defines nothing.
 _MIDWAY: Final = re.compile(r"[^\W\d_] ?\Z")
+_PLAIN: Final = re.compile(r"\[[\w ,+*=-]*\]:")
 _ESCAPED: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 _Took = tuple[str, int] | Literal["wait"]
@@ -141,19 +143,20 @@ class Links:
             output, end = took
             text = text[at + end :]
             if output.startswith(_AGAIN):
-                apart = " " if self._joins(output[1:]) else ""
-                text = apart + output[1:] + text
+                text = output[1:] + text
             else:
-                self._show(shown, f" {output}" if self._joins(output) else output)
+                self._show(shown, output)
         return "".join(shown)
 
     def _show(self, shown: list[str], text: str) -> None:
         if text:
+            text = f" {text}" if self._joins(text) else text
             shown.append(text)
             self._last = (self._last + text)[-2:]
 
     def _starts(self, text: str) -> bool:
-        return _START.search(self._last + text, len(self._last)) is not None
+        known = len(self._last)
+        return self._joins(text) or _START.search(self._last + text, known) is not None
 
     def _joins(self, text: str) -> bool:
         """Whether what was shown and this would together make more than either is."""
@@ -185,7 +188,7 @@ class Links:
             return literal
         if close + 1 >= len(text):
             return literal if final else "wait"
-        if text[close + 1] == ":" and opening == 1 and _MIDWAY.search(self._last):
+        if text[close + 1] == ":" and _MIDWAY.search(self._last) and _PLAIN.match(text):
             return text[: close + 2], close + 2
         if text[close + 1] != "(":
             return literal
@@ -225,6 +228,8 @@ class Links:
         )
 
     def _bare(self, text: str, start: str, *, final: bool) -> _Took:
+        if self._is_comment(text, start):
+            return start, len(start)
         found = _ADDRESS.match(text)
         end = found.end() if found else 0
         if end == len(text) and end < URL_CHARS_MAX and not final:
@@ -245,6 +250,15 @@ class Links:
             return LEFT_OUT, end
         return LEFT_OUT + address[len(bare) :], end
 
+    def _is_comment(self, text: str, start: str) -> bool:
+        """Whether slashes stand before what is no host for sure."""
+        return (
+            start.startswith("//")
+            and not self._last.endswith(":")
+            and not _LOOKS_LIKE_HOST.match(text)
+            and not _MAY_BECOME_HOST.fullmatch(text)
+        )
+
     def _is_address(self, address: str, start: str) -> bool:
         if start.startswith("//"):
             return self._last.endswith(":") or _LOOKS_LIKE_HOST.match(address) is not None
@@ -256,8 +270,8 @@ def _closing(text: str, at: int) -> int | Literal["never", "open"]:
     depth = 1
     for found in _PARENTHESES.finditer(text, at, at + URL_CHARS_MAX):
         depth += 1 if found[0] == "(" else -1
-        if depth == 0:
-            return found.end()
         if found[0] == "\n" or depth > _NESTED_MAX:
             return "never"
+        if depth == 0:
+            return found.end()
     return "open"

@@ -18,19 +18,20 @@ KEPT: Final = "\x01"
 
 _LOADING: Final = frozenset(
     """
-    applet audio base bgsound embed fencedframe feimage form frame frameset iframe image img input
-    link meta object picture portal source svg track use video
+    applet audio base bgsound embed fencedframe feimage form frame frameset iframe image img
+    input link meta object picture portal source svg track use video
     """.split()  # noqa: SIM905 - words read better than a list of literals
 )
 _ELEMENTS: Final = _LOADING | frozenset(
     """
-    a abbr acronym address animate area article aside b basefont bdi bdo big blink blockquote body
-    br button canvas caption center cite code col colgroup data datalist dd del details dfn dialog dir div dl
-    dt em fieldset figcaption figure font footer foreignobject g h1 h2 h3 h4 h5 h6 head header
-    hgroup hr html i ins isindex kbd keygen label legend li listing main map mark marquee math menu
-    menuitem meter nav nobr noembed noframes noscript ol optgroup option output p param path plaintext pre progress q rp rt ruby s samp
-    script search section select slot small span strike strong style sub summary sup table tbody td
-    template text textarea tfoot th thead time title tr tt u ul var wbr xmp
+    a abbr acronym address animate area article aside b basefont bdi bdo big blink blockquote
+    body br button canvas caption center cite code col colgroup data datalist dd del details dfn
+    dialog dir div dl dt em fieldset figcaption figure font footer foreignobject g h1 h2 h3 h4
+    h5 h6 head header hgroup hr html i ins isindex kbd keygen label legend li listing main map
+    mark marquee math menu menuitem meter nav nobr noembed noframes noscript ol optgroup option
+    output p param path plaintext pre progress q rp rt ruby s samp script search section select
+    slot small span strike strong style sub summary sup table tbody td template text textarea
+    tfoot th thead time title tr tt u ul var wbr xmp
     """.split()  # noqa: SIM905 - words read better than a list of literals
 )
 
@@ -52,6 +53,7 @@ _DECLARED: Final = re.compile(r"<(?:!--|[!?](?=[a-zA-Z\[]))")
 _CUT_DECLARED: Final = re.compile(r"<(?:!-?|\?)?\Z")
 _PLACEHOLDER: Final = re.compile(r"\w+")
 _INERT_NEXT: Final = re.compile(r"<(?=[\s\d=-]|https?:|mailto:)", re.IGNORECASE)
+_NO_TAG: Final = re.compile(r"<[^a-zA-Z/!?\s\d=-]")
 _TAG_END: Final = re.compile(r"[^>\n]*>?")
 _COMMENT_END: Final = re.compile(r"(?s:.*?)-->")
 _COMMENT_TAIL: Final = re.compile(r"-{1,2}\Z")
@@ -157,6 +159,8 @@ class Tags:
         return begun, mark.end()
 
     def _angle(self, text: str, at: int, *, final: bool) -> tuple[str, int] | None:
+        if _NO_TAG.match(text, at):
+            return "< ", at + 1
         tag = _TAG.match(text, at)
         if tag is not None:
             return self._tag(tag[2].lower(), tag[3], tag[0]), tag.end()

@@ -52,7 +52,7 @@ class Phrases:
             rf"(?<![^\W_]){_tree(bounded)}|{_tree(other)}" if self.all else r"(?!)"
         )
         self.begins = re.compile(_beginnings(self.firsts), re.IGNORECASE)
-        self.starts = re.compile(f"[{''.join(map(re.escape, sorted(self.firsts)))}]|(?!)")
+        self.starts = re.compile("|".join(map(re.escape, sorted(self.firsts))) or r"(?!)")
 
 
 _phrases = lru_cache(maxsize=256)(Phrases)
@@ -72,7 +72,7 @@ class Unsaid:
     def feed(self, text: str) -> str:
         if not self._phrases.all or not text:
             return text
-        if self._blanks or text[-1].isspace() or not text.isprintable():
+        if self._blanks or text[-1].isspace() or len(text) > BLANKS_MAX:
             text = self._close_up(text)
         if "](" in text:
             text = _DESTINATION.sub(self._destination, text)
@@ -109,14 +109,14 @@ class Unsaid:
         plain = self._last + folded  # the character before tells where a word begins
         shown: list[str] = []
         done, at = 0, 1
-        held = len(plain) if final else self._undecided(plain, at, places)
+        held = len(plain) if final else self._undecided(plain, at, places, len(body))
         while found := self._phrases.pattern.search(plain, at):
             if found.start() >= held:
                 break
             start, end = places[found.start() - 1][0], places[found.end() - 2][1]
             at = found.end()
             if at > held:
-                held = self._undecided(plain, at, places)
+                held = self._undecided(plain, at, places, len(body))
             if end - start > HELD_CHARS_MAX:
                 continue
             while _ACCENT.match(body, end):
@@ -129,7 +129,9 @@ class Unsaid:
         self._last = plain[held - 1]
         return "".join(shown)
 
-    def _undecided(self, plain: str, at: int, places: Sequence[tuple[int, int]]) -> int:
+    def _undecided(
+        self, plain: str, at: int, places: Sequence[tuple[int, int]], length: int
+    ) -> int:
         """From where on a phrase may yet be completed, or go on."""
         known = self._phrases
         first = max(at, len(plain) - HELD_CHARS_MAX - 1)
@@ -137,7 +139,7 @@ class Unsaid:
             start = begun.start()
             if (
                 (not plain[start - 1].isalnum() or not _has_bounds(begun[0]))
-                and places[-1][0] - places[start - 1][0] < HELD_CHARS_MAX
+                and length - places[start - 1][0] < HELD_CHARS_MAX
                 and _squeezed(plain[start:]) in known.prefixes
             ):
                 return start
@@ -148,31 +150,22 @@ def _squeezed(phrase: str) -> str:
     return phrase.replace(" ", "").replace(_BREAK, "")
 
 
-def _tree(phrases: Iterable[str]) -> str:
-    """A pattern of all phrases, the longest first, in which no character is looked at twice."""
+def _tree(phrases: Iterable[str], before: str = "") -> str:
+    """A pattern of what may follow `before`, the longest first, in which no character is looked at
+    twice; a line end may stand within a word.
+    """
     branches: dict[str, list[str]] = {}
     for phrase in phrases:
-        branches.setdefault(phrase[:1], []).append(phrase)
-    ends = branches.pop("", None)
-    found = [_branch(first, branches[first]) for first in sorted(branches)]
-    found += [""] if ends else []
-    if not found:
-        return "(?!)"
-    return found[0] if len(found) == 1 else f"(?:{'|'.join(found)})"
-
-
-def _branch(first: str, phrases: Sequence[str]) -> str:
-    """What begins with that character: a line end may follow it within a word."""
-    this = rf"[ {_BREAK}]" if first == " " else re.escape(first)
-    after: list[str] = []
-    for last in sorted({phrase[1:2] for phrase in phrases}, reverse=True):
-        rest = [phrase[1:] for phrase in phrases if phrase[1:2] == last]
-        if not last:
-            after.append(r"(?![^\W_])" if _has_bounds(first) else "")
-        else:
-            gap = "" if " " in (first, last) else f"{_BREAK}?"
-            after.append(gap + _branch(last, rest))
-    return this + (after[0] if len(after) == 1 else f"(?:{'|'.join(after)})")
+        branches.setdefault(phrase[:1], []).append(phrase[1:])
+    found: list[str] = []
+    for first in sorted(branches, reverse=True):  # where a phrase ends comes last
+        if not first:
+            found.append(r"(?![^\W_])" if _has_bounds(before) else "")
+            continue
+        gap = f"{_BREAK}?" if before.strip() and first != " " else ""
+        this = f"[ {_BREAK}]" if first == " " else re.escape(first)
+        found.append(gap + this + _tree(branches[first], first))
+    return found[0] if len(found) == 1 else f"(?:{'|'.join(found) or '(?!)'})"
 
 
 def _beginnings(firsts: Iterable[str]) -> str:

@@ -60,7 +60,7 @@ class Phrase(StrEnum):
     CALLED = "called"
 
 
-OFFERS: Final = (Phrase.UNKNOWN, Phrase.UNAVAILABLE, Phrase.BROKEN, Phrase.A_BOT)
+OFFERS: Final = (Phrase.UNKNOWN, Phrase.UNAVAILABLE, Phrase.BROKEN, Phrase.A_BOT, Phrase.CALLED)
 LEADS: Final = (Phrase.PARTLY, Phrase.QUOTING)
 
 
@@ -79,8 +79,13 @@ def without_lead(text: str) -> str:
 
 
 def offers_person(text: str) -> bool:
-    """Whether what the bot said ends with its own offer of a person, in whatever language."""
-    return any(text.endswith(book[offer]) for book in _BOOK.values() for offer in OFFERS)
+    """Whether what the bot said, in whatever language, ends with its own offer of a person, or is
+    so unsure that one is offered beside it.
+    """
+    return any(
+        text.startswith(book[Phrase.PARTLY]) or any(text.endswith(book[each]) for each in OFFERS)
+        for book in _BOOK.values()
+    )
 
 
 def language_of(question: str, *, locale: str, policy: str) -> str:

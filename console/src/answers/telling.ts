@@ -9,9 +9,21 @@ export const CORRECTION_CHARS_MAX = 24_000;
 const LEAD = "An earlier answer in this chat was not right. This is how it should read:";
 const MARKER = /[ \t]?\[\d{1,3}(?:[ \t]*,[ \t]*\d{1,3})*\]/g;
 
-/** What is proposed to be told; the markers name sources that a notice does not have. */
+const EMPHASIS = /(\*\*|__|`)(.+?)\1/g;
+const LINK = /\[([^\]]+)\]\(([^)\s]+)\)/g;
+const HEADING = /^#{1,6}[ \t]+/gm;
+
+/**
+ * What is proposed to be told. A notice is a colleague's message, which is shown as it is written: without
+ * Markdown, and without markers, which name sources that it does not have.
+ */
 export function noticeText(corrected: string): string {
-  return `${LEAD}\n\n${corrected.replace(MARKER, "").trim()}`.slice(0, NOTICE_CHARS_MAX);
+  const plain = corrected
+    .replace(MARKER, "")
+    .replace(LINK, "$1 ($2)")
+    .replace(EMPHASIS, "$2")
+    .replace(HEADING, "");
+  return `${LEAD}\n\n${plain.trim()}`.slice(0, NOTICE_CHARS_MAX);
 }
 
 /** Everybody who can still be told. */

@@ -137,7 +137,14 @@ function Found({ trace }: { trace: Trace }) {
 function Totals({ answer, trace }: { answer: AnswerTrace; trace: Trace }) {
   const facts: [string, string][] = [
     ["Models", totalText(trace)],
-    ["Words by", answer.model === "extractive" ? "the documents, quoted" : answer.model],
+    ...(trace.route === "model" || trace.route === "quotes"
+      ? [
+          [
+            "Words by",
+            trace.route === "quotes" ? "the documents, quoted" : answer.model,
+          ] satisfies [string, string],
+        ]
+      : []),
     ["Language", languageName(trace.language)],
     ...(typeof trace.persona_version === "number"
       ? [["Spoken as", personaText(trace.persona_version)] satisfies [string, string]]

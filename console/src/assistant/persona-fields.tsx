@@ -26,7 +26,7 @@ export function PersonaFields({ draft, problems, onChange }: PersonaFieldsProps)
         value={draft.name}
         maxLength={NAME_CHARS_MAX}
         problem={problems.name}
-        hint="Stands above each answer of the bot."
+        hint="What the bot calls itself, and what stands above its answers in the inbox."
         onChange={({ target }) => onChange({ name: target.value })}
       />
       <SelectField

@@ -56,7 +56,7 @@ type EntryProps = {
 export class Entry extends Still<EntryProps> {
   render({ message, strings, follows, target, actions }: EntryProps): JSX.Element {
     const { id, author, text, confidence } = message;
-    const by = author.kind === "assistant" ? strings.assistant : author.name;
+    const by = author.name || strings.assistant;
     if (message.corrects) {
       return (
         <article class="offer" data-id={id} tabIndex={-1}>
