@@ -1873,7 +1873,8 @@ export interface components {
             /** @default 0 */
             prompt_tokens: number;
             query?: string | null;
-            route: string;
+            /** @enum {string} */
+            route: "courtesy" | "person" | "curated" | "model" | "quotes" | "unknown" | "unavailable";
             /** @default [] */
             steps: components["schemas"]["Step"][];
             support?: number | null;
