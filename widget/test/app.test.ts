@@ -256,7 +256,8 @@ describe("a rating", () => {
       expect(service.messages[1]?.feedback).toEqual({ value: -1, reason: "Not correct" }),
     );
     expect(root().activeElement).toBe(named("Not helpful"));
-    expect(named("Not helpful").getAttribute("aria-pressed")).toBe("true");
+    // Stored and shown are two things: the reply is on its way to the screen.
+    await soon(() => expect(named("Not helpful").getAttribute("aria-pressed")).toBe("true"));
   });
 });
 
