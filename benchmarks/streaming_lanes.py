@@ -150,7 +150,10 @@ class Ours:
         number = str(new_id().int % 10**9)
         self._waiting[number] = asyncio.get_running_loop().create_future()
         event = msgspec.json.encode([name, body]).decode()
-        await self.socket.send_str(f"42/visitor,{number}{event}")
+        try:
+            await self.socket.send_str(f"42/visitor,{number}{event}")
+        except aiohttp.ClientError as error:
+            raise Refused("the socket was closed") from error
         return await self._waiting[number]
 
     def _tell(self, name: str, told: Any) -> None:
