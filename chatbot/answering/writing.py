@@ -169,6 +169,8 @@ class Writing:
                     raise
             if spoke:
                 return
+            # What the model had begun and nobody saw is no beginning of the quotes.
+            draft.watch(asked, made.excerpts)
         for piece in self._quoted(made, draft):
             yield piece
 
@@ -203,7 +205,6 @@ async def _checked(ladder: Ladder, made: Prompt, draft: Draft) -> AsyncGenerator
         said = True
         yield rest
     if draft.outgoing.cut == gate.TOO_LONG:
-        draft.error_code = "answer_too_long"
         raise ModelFailed("too_long")
     if ladder.steps[-1].kind == LENGTH:
         draft.degraded.append(gate.TOO_LONG)

@@ -1,7 +1,7 @@
 """Turns end exactly once, and no question is lost, whatever dies or breaks meanwhile."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,7 +9,10 @@ import pytest
 from sqlalchemy import select, update
 
 from chatbot.answering import answers, recovery, rewrite
+from chatbot.answering.models.failures import ModelFailed
+from chatbot.answering.models.model import Usage
 from chatbot.answering.tables import Answer
+from chatbot.answering.voice.prompt import Prompt
 from chatbot.conversations import transcript
 from chatbot.conversations.tables import AuthorKind, Conversation
 from chatbot.conversations.transcript import Said
@@ -220,3 +223,29 @@ async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not true():  # noqa: ASYNC110 - a model has no event for being asked
             await asyncio.sleep(0.01)
+
+
+class HalfAMarker(Script):
+    """Fails when it has said what nobody may see yet."""
+
+    async def stream(self, prompt: Prompt) -> AsyncIterator[str | Usage]:
+        async for word in super().stream(prompt):
+            yield word
+        raise ModelFailed("ended_early")
+
+
+async def test_what_a_failed_model_had_begun_is_no_beginning_of_the_quotes(
+    cluster: Cluster,
+) -> None:
+    async with (
+        shop.running(cluster, model=HalfAMarker("[1")) as (running, alder),
+        live.visitor(running, alder) as visitor,
+    ):
+        talk = await visitor.begin()
+        await visitor.emit("send", live.question(QUESTION, talk))
+        text, end = await visitor.answer()
+
+    assert end["status"] == "complete"
+    assert "36 months" in text
+    assert "[1The" not in text
+    assert text.count("[1]") == text.count("[")
