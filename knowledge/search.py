@@ -20,7 +20,6 @@ from knowledge.preferences import NOTHING_CHOSEN, Preferences
 LIMIT_MAX: Final = 50
 QUERY_CHARS_MAX: Final = 4_000
 NEIGHBOURS_MAX: Final = 3
-_POOL: Final = 100
 _REPEATED_AT_MOST: Final = 4
 # The share of the vectors: passages are prose, in which words decide; questions with answers, and
 # other texts of a line, are short and paraphrased.
@@ -77,6 +76,8 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence
     scale: Scale
     corrections: Mapping[str, str] = {}
+    windows: Mapping[UUID, list[FoundPassage]] = {}
+    """By passage, it among its neighbours, where they were asked for."""
 
 
 class MatchedWord(msgspec.Struct, frozen=True):
@@ -207,7 +208,6 @@ def _parameters(
         "labels": list(labels) if labels is not None else None,
         "share": share if known else 0.0,
         "faq_share": faq_share if known else 0.0,
-        "pool": _POOL,
     }
 
 

@@ -10,6 +10,7 @@ that.
 """
 
 from functools import cache
+from math import log
 from typing import Final
 
 from sqlalchemy import ARRAY, Float, Integer, Text, column, text
@@ -17,6 +18,7 @@ from sqlalchemy.sql.selectable import TextualSelect
 
 from knowledge.tables import Document, Passage
 
+POOL: Final = 100
 _K1: Final = 1.2
 _B: Final = 0.75
 _WORDS_MAX: Final = 100
@@ -32,17 +34,19 @@ _CORRECTED_WEIGHT: Final = 0.8
 # know more than the words) and from how many on it is prose.
 _SHORT_WORDS: Final = 12
 _PROSE_WORDS: Final = 60
+_PROSE_TO_SHORT: Final = f"CAST({log(_PROSE_WORDS / _SHORT_WORDS)} AS float8)"
 
 _EXACT: Final = """
-    SELECT passage_no AS no, vector <#> CAST(:vector AS halfvec) AS negative FROM embeddings
+    SELECT passage_no AS no, vector <#> (SELECT CAST(:vector AS halfvec)) AS negative
+    FROM embeddings
     WHERE org_id = :org AND model = :model AND CAST(:vector AS text) IS NOT NULL
         AND passage_no NOT IN (SELECT no FROM hidden)
-    ORDER BY negative LIMIT :pool"""
+    ORDER BY negative LIMIT {pool}"""
 _APPROXIMATE: Final = """
     SELECT passage_no AS no, CAST(vector AS halfvec({dimensions}))
         <#> CAST(:vector AS halfvec({dimensions})) AS negative FROM embeddings
     WHERE org_id = :org AND model = :model AND passage_no NOT IN (SELECT no FROM hidden)
-    ORDER BY negative LIMIT :pool"""
+    ORDER BY negative LIMIT {pool}"""
 
 _HIDDEN: Final = """
 hidden AS MATERIALIZED (
@@ -78,7 +82,8 @@ corpus AS (
     -- A word that no passage has counts like one that a single passage has; in a small knowledge
     -- base every unusual turn of the question would outweigh its subject otherwise.
     SELECT lexeme, df, times, corrected_from,
-        CASE WHEN corrected_from IS NULL THEN 1 ELSE {_CORRECTED_WEIGHT} END AS weight,
+        CAST(CASE WHEN corrected_from IS NULL THEN 1 ELSE {_CORRECTED_WEIGHT} END AS float8)
+            AS weight,
         ln(1 + (corpus.passages - greatest(df, 1) + 0.5) / (greatest(df, 1) + 0.5)) AS idf,
         corpus.passages < {_COMMON_FROM_PASSAGES} OR df < {_COMMON_SHARE} * corpus.passages
             OR row_number() OVER (ORDER BY df, lexeme) <= {_RAREST_KEPT} AS telling
@@ -98,11 +103,11 @@ _SEARCH: Final = f"""
 WITH {_HIDDEN}, {_TERMS}, lexical AS (
     SELECT passage_no AS no, sum(
         times * weight * idf * tf * {_K1 + 1}
-        / (tf + {_K1} * ({1 - _B} + {_B} * n_lex / length))) AS bm25
+        / (tf + {_K1} * ({1 - _B} + CAST({_B} AS float8) * n_lex / length))) AS bm25
     FROM corpus, terms
     JOIN postings ON postings.org_id = :org AND postings.lexeme = terms.lexeme
     WHERE df > 0 AND telling AND passage_no NOT IN (SELECT no FROM hidden)
-    GROUP BY 1 ORDER BY bm25 DESC LIMIT :pool
+    GROUP BY 1 ORDER BY bm25 DESC LIMIT {{pool}}
 ), nearest AS (
     -- All vectors have length one, so the inner product, which is cheaper, is the cosine.
     SELECT no, -negative AS cosine FROM (<nearest>) AS top
@@ -117,14 +122,14 @@ WITH {_HIDDEN}, {_TERMS}, lexical AS (
     SELECT passages.*, bm25, (1 - part) * by_words + part * by_vector AS score
     FROM scored JOIN passages ON passages.org_id = :org AND passages.no = scored.no,
     LATERAL (SELECT :share + (:faq_share - :share) * CASE kind WHEN 'faq' THEN 1 ELSE
-        least(1, greatest(0, ln({_PROSE_WORDS} / greatest(n_lex, 1.0))
-                             / ln({_PROSE_WORDS} / {_SHORT_WORDS}.0))) END AS part) AS weighed
+        least(1, greatest(0, ln({_PROSE_WORDS} / greatest(CAST(n_lex AS float8), 1))
+                             / {_PROSE_TO_SHORT})) END AS part) AS weighed
     ORDER BY score DESC, passages.no LIMIT :limit
 )
 SELECT best.id, best.document_id, best.version, best.ord, best.kind, best.heading, best.page,
     best.text, best.tokens, best.no, documents.kind AS document_kind, documents.name,
     documents.title, documents.url, best.bm25, best.score,
-    coalesce(-(embeddings.vector <#> CAST(:vector AS halfvec)), 0) AS cosine,
+    coalesce(-(embeddings.vector <#> (SELECT CAST(:vector AS halfvec))), 0) AS cosine,
     coalesce(wanted.matched, 0) AS matched, coalesce(wanted.total, 0) AS total,
     (SELECT array_agg(lexeme) FROM unknown) AS unknown
 FROM best
@@ -147,17 +152,20 @@ _PASSAGE_COLUMNS: Final = (
 
 
 @cache
-def searching(dimensions: int | None = None) -> TextualSelect:
+def searching(dimensions: int | None = None, pool: int = POOL) -> TextualSelect:
     """The statement; with `dimensions` it goes through the approximate index of such vectors.
+    Words and vectors each bring `pool` candidates: a number and no parameter, or else Postgres
+    could not keep one plan for all questions, and planning takes a third as long as searching.
 
     Parameters: org, question (folded), asked_in, said and meant (corrections), vector, model,
-    labels (NULL: all), share, faq_share, pool, limit.
+    labels (NULL: all), share, faq_share, limit.
     """
-    nearest = _EXACT if dimensions is None else _APPROXIMATE.format(dimensions=int(dimensions))
+    nearest = _EXACT if dimensions is None else _APPROXIMATE
+    search = _SEARCH.replace("<nearest>", nearest).replace("{pool}", str(int(pool)))
+    if dimensions is not None:
+        search = search.replace("{dimensions}", str(int(dimensions)))
     scores = (column(name, Float) for name in ("bm25", "score", "cosine", "matched", "total"))
-    return text(_SEARCH.replace("<nearest>", nearest)).columns(
-        *_PASSAGE_COLUMNS, *scores, column("unknown", ARRAY(Text))
-    )
+    return text(search).columns(*_PASSAGE_COLUMNS, *scores, column("unknown", ARRAY(Text)))
 
 
 UNKNOWN_WORDS: Final = text(f"WITH {_TERMS} SELECT lexeme FROM unknown").columns(

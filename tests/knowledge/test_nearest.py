@@ -107,10 +107,9 @@ async def test_the_plan_goes_through_the_index(
             "labels": None,
             "share": 0.5,
             "faq_share": 0.5,
-            "pool": 10,
             "limit": 10,
         }
-        plan = await db.scalars(text(f"EXPLAIN {statement.searching(256)}"), asked)
+        plan = await db.scalars(text(f"EXPLAIN {statement.searching(256, pool=10)}"), asked)
 
         assert "ix_nearest_" in "\n".join(plan)
 
