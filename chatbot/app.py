@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -107,7 +108,8 @@ class Service:
         self.jobs = Jobs(settings.database_url)
         self.models = models_of(settings, embedder)
         self.reranker = reranker_of(settings)
-        self.retriever = Retriever(self.database.transaction, self.models, self.reranker)
+        searching = partial(self.database.transaction, keeps_plans=True)
+        self.retriever = Retriever(searching, self.models, self.reranker)
         self.endpoints = endpoints_of(settings, model)
         self.realtime = self._realtime()
         self.answers = Answers(
@@ -163,7 +165,7 @@ class Service:
         await self.database.close()
 
     async def _reserve(self, asked: Asked, tokens: int) -> str | None:
-        async with self.database.transaction(asked.org_id, actor="system") as db:
+        async with self.database.transaction(asked.org_id, actor="system", keeps_plans=True) as db:
             return await budget.reserve(
                 db, asked.org_id, asked.mid, tokens=tokens, limits=self.settings.limits
             )

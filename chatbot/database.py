@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import psycopg
@@ -32,9 +32,15 @@ POOL_WAIT_S = 10
 BELIEVED_S = 1.0
 SEARCH_PATH = "public,jobs"  # the queue's functions name their tables without a schema
 
-_BEGIN = sql.SQL(
+_SCOPED: Final = (
     "begin; select set_config('app.org', {}, true), set_config('app.actor', {}, true),"
     " set_config('app.account', {}, true)"
+)
+_BEGIN = sql.SQL(_SCOPED)
+# For statements of which each wants the same plan whatever it is given: to make the plan takes
+# longer than to run most of them.
+_BEGIN_KEEPING_PLANS = sql.SQL(
+    _SCOPED + ", set_config('plan_cache_mode', 'force_generic_plan', true)"
 )
 
 
@@ -104,17 +110,27 @@ class Database:
 
     @asynccontextmanager
     async def transaction(
-        self, org_id: UUID | None = None, *, actor: str = "", account_id: UUID | None = None
+        self,
+        org_id: UUID | None = None,
+        *,
+        actor: str = "",
+        account_id: UUID | None = None,
+        keeps_plans: bool = False,
     ) -> AsyncGenerator[AsyncSession]:
         """One transaction that sees the rows of `org_id` only (none without it); commits at the
         end.
 
         `actor` is `visitor:<id>`, `staff:<id>` or `system`; `account_id` opens the account's own
-        rows.
+        rows. With `keeps_plans` a statement that is used again is not planned again: for those
+        that every question takes, not for lists with filters of all sorts.
         """
         async with self._sessions() as session:
             session.info.update(
-                org=str(org_id or ""), actor=actor, account=str(account_id or ""), wrote=False
+                org=str(org_id or ""),
+                actor=actor,
+                account=str(account_id or ""),
+                begin=_BEGIN_KEEPING_PLANS if keeps_plans else _BEGIN,
+                wrote=False,
             )
             yield session
             _refuse_aborted(session.info.get("link"))
@@ -156,7 +172,8 @@ def _begin(session: Session, transaction: SessionTransaction, link: Connection) 
     if transaction.nested:
         return
     session.info["link"] = link
-    begin = _BEGIN.format(*(session.info[key] for key in ("org", "actor", "account")))
+    whose = (session.info[key] for key in ("org", "actor", "account"))
+    begin = session.info["begin"].format(*whose)
     adapted: Any = link.connection.dbapi_connection
 
     async def sent(driver: psycopg.AsyncConnection[Any]) -> None:

@@ -102,16 +102,23 @@ async def find(
     standalone: str | None = None,
     labels: Sequence[str] | None = None,
     limit: int = 12,
+    reach: int = 0,
 ) -> Followed:
-    """Search for a visitor's question after what they asked before, oldest first.
+    """Search for a visitor's question after what they asked before, oldest first. With `reach` the
+    neighbours of what is found may come with it.
 
     `standalone` is what a model made of both, if one was asked. It is not believed where the
     visitor typed nonsense, nor where it finds nothing. KnowledgeError `embedding_failed`.
     """
     most = max(limit, rerank.PASSAGES_MAX) if retriever.reranker is not None else limit
-    found = await _find(
-        retriever, org_id, question, earlier, standalone=standalone, labels=labels, limit=most
-    )
+    both = together(question, earlier)
+    if both is None:
+        alone = await retriever.find(org_id, question, labels=labels, limit=most, reach=reach)
+        found = Followed(question, alone)
+    else:
+        found = await _follow(
+            retriever, org_id, question, both, standalone=standalone, labels=labels, limit=most
+        )
     went_on = found.query not in (question, standalone)
     about = f"{earlier[-1]}\n{question}" if went_on else found.query
     hits = await rerank.best_first(retriever.reranker, about, found.result.hits)
@@ -119,21 +126,16 @@ async def find(
     return Followed(found.query, result)
 
 
-async def _find(
+async def _follow(
     retriever: Retriever,
     org_id: UUID,
     question: str,
-    earlier: Sequence[str],
+    both: str,
     *,
     standalone: str | None,
     labels: Sequence[str] | None,
     limit: int,
 ) -> Followed:
-    both = together(question, earlier)
-    if both is None:
-        return Followed(
-            question, await retriever.find(org_id, question, labels=labels, limit=limit)
-        )
     reading = asyncio.create_task(_turn(retriever, org_id, question))
     if standalone is not None and not (await reading).is_nonsense:
         found = await retriever.find(org_id, standalone, labels=labels, limit=limit)

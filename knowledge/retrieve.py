@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+import msgspec
 import structlog
 
 from knowledge import preferences, search, tokens
@@ -18,7 +19,7 @@ from knowledge.ingest import Transactions
 from knowledge.models import Models
 from knowledge.preferences import Preferences
 from knowledge.rerank import Reranker
-from knowledge.search import QUERY_CHARS_MAX, FoundPassage, Hit, SearchResult
+from knowledge.search import QUERY_CHARS_MAX, FoundPassage, SearchResult
 
 log = structlog.get_logger()
 
@@ -47,14 +48,15 @@ class Retriever:
         *,
         labels: Sequence[str] | None = None,
         limit: int = 12,
+        reach: int = 0,
     ) -> SearchResult:
-        """What the organisation's documents say; by words alone when the query cannot be embedded
-        in time.
+        """What the organisation's documents say, with `reach` neighbours on either side; by words
+        alone when the query cannot be embedded in time.
         """
         wanted = await self.preferences(org_id)
         vector, model = await self._embed(wanted, query)
         async with self._transactions(org_id) as db:
-            return await search.passages(
+            found = await search.passages(
                 db,
                 org_id,
                 query,
@@ -64,16 +66,24 @@ class Retriever:
                 preferences=wanted,
                 labels=labels,
             )
+            if not reach or not found.hits:
+                return found
+            passages = [hit.passage for hit in found.hits]
+            windows = await search.neighbours(db, org_id, passages, reach=reach)
+        by_passage = {each.id: window for each, window in zip(passages, windows, strict=True)}
+        return msgspec.structs.replace(found, windows=by_passage)
 
     async def widened(
-        self, org_id: UUID, hits: Sequence[Hit], *, tokens_max: int, reach: int = 1
+        self, org_id: UUID, result: SearchResult, *, tokens_max: int, reach: int = 1
     ) -> list[str]:
         """Each passage's text among its neighbours, the best passages first, as long as all of it
         together stays within the budget; nothing is said twice.
         """
-        found = [hit.passage for hit in hits]
+        found = [hit.passage for hit in result.hits]
         if not found:
             return []
+        if all(passage.id in result.windows for passage in found):
+            return widen(found, [result.windows[passage.id] for passage in found], tokens_max)
         async with self._transactions(org_id) as db:
             windows = await search.neighbours(db, org_id, found, reach=reach)
         return widen(found, windows, tokens_max)

@@ -17,7 +17,7 @@ from chatbot.answering import recovery, turns
 from chatbot.answering.draft import Draft
 from chatbot.answering.models.model import ModelFailed
 from chatbot.answering.tables import Ending
-from chatbot.answering.turns import Asked, Outcome
+from chatbot.answering.turns import Asked, Finished, Outcome
 from chatbot.answering.voice.phrases import Phrase
 from chatbot.answering.writing import Writing
 from chatbot.database import Database
@@ -243,11 +243,12 @@ class Answers:
                 break
             asked = outcome
             draft = Draft(sparing=draft.sparing or running.take_sparing(), before=draft.steps)
-        status, version = await self._finish(asked, draft, outcome)
+        status, version, more = await self._finish(asked, draft, outcome)
         if status == "withdrawn":
             stream.mute()
         await stream.end(status, version)
-        return not self._closed
+        more = more or running.again or bool(running.retries)
+        return more and not self._closed
 
     async def _start_over(self, asked: Asked, draft: Draft, running: _Running) -> Asked | Outcome:
         """What to answer with the newer question; how the turn ends when it cannot go on."""
@@ -267,7 +268,7 @@ class Answers:
         running.may_restart = not running.retries
         if running.retries:
             return running.retries.popleft()
-        async with self._database.transaction(key[0], actor="system") as db:
+        async with self._database.transaction(key[0], actor="system", keeps_plans=True) as db:
             return await turns.begin(db, *key)
 
     def _open(self, asked: Asked) -> AnswerStream:
@@ -315,12 +316,12 @@ class Answers:
             return draft.outcome("failed", stream.text or draft.say(Phrase.BROKEN))
         return draft.outcome("complete", stream.text)
 
-    async def _finish(
-        self, asked: Asked, draft: Draft, outcome: Outcome
-    ) -> tuple[Ending, int | None]:
+    async def _finish(self, asked: Asked, draft: Draft, outcome: Outcome) -> Finished:
         """Store how the turn ended; when its text cannot be stored, that it failed."""
         try:
-            async with self._database.transaction(asked.org_id, actor="system") as db:
+            async with self._database.transaction(
+                asked.org_id, actor="system", keeps_plans=True
+            ) as db:
                 return await turns.finish(db, asked, outcome)
         except Exception as error:  # whatever it is, who watches must hear an end
             log.error("answer_not_stored", exc_info=error)
@@ -331,7 +332,7 @@ class Answers:
                 return await turns.finish(db, asked, failed)
         except Exception as error:  # the database is gone: the sweep ends the row when it is back
             log.error("answer_not_ended", error=type(error).__name__)
-            return "failed", None
+            return Finished("failed", None, more=True)
 
     async def _checkpoints(self) -> None:
         """A sign of life of every running answer each second, one statement an organisation."""

@@ -143,7 +143,9 @@ class Asking:
     async def _store(
         self, visitor: Visitor, conversation_id: UUID | None, said: Said
     ) -> tuple[wire.Message, bool]:
-        async with self._database.transaction(visitor.org_id, actor=visitor.actor) as db:
+        async with self._database.transaction(
+            visitor.org_id, actor=visitor.actor, keeps_plans=True
+        ) as db:
             if conversation_id is None:
                 most = self._limits.conversations_per_visitor
                 conversation, _ = await transcript.begin(

@@ -55,12 +55,13 @@ async def gather(
         standalone=standalone,
         labels=labels,
         limit=PASSAGES_MAX,
+        reach=int(widened),
     )
     found = followed.result
     asked = followed.query if followed.query == standalone else question
     contexts = [""] * len(found.hits)
     if widened:
-        contexts = await retriever.widened(org_id, found.hits, tokens_max=CONTEXT_TOKENS_MAX)
+        contexts = await retriever.widened(org_id, found, tokens_max=CONTEXT_TOKENS_MAX)
     return Evidence(
         msgspec.convert(found.band.value, Confidence),
         tuple(

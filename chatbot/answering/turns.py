@@ -3,14 +3,16 @@ lock.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.answering import standing
 from chatbot.answering.spending import budget
+from chatbot.answering.spending.budget import Bill
 from chatbot.answering.tables import (
     RUNNING,
     Answer,
@@ -24,12 +26,38 @@ from chatbot.answering.voice import phrases
 from chatbot.answering.voice.persona import Persona
 from chatbot.answering.voice.prompt import Turn
 from chatbot.conversations import episodes, handoff, transcript
-from chatbot.conversations.tables import AuthorKind, Conversation, Message
+from chatbot.conversations.tables import AuthorKind, Conversation, Handoff, Message
 from chatbot.conversations.wire import Confidence, LiveAnswer, Source
 from chatbot.database import new_id, utc_now
 from chatbot.errors import Conflict, NotFound
 
 HISTORY_MESSAGES_MAX = 20
+_RUNNING = select(Answer).where(
+    Answer.org_id == bindparam("org"),
+    Answer.conversation_id == bindparam("id"),
+    Answer.status == RUNNING,
+)
+# The turn that ends, locked, and whether a person has the conversation.
+_ENDING = _RUNNING.add_columns(
+    exists()
+    .where(
+        Handoff.org_id == bindparam("org"),
+        Handoff.conversation_id == bindparam("id"),
+        Handoff.ended_at.is_(None),
+        Handoff.taken_at.is_not(None),
+    )
+    .label("taken")
+).with_for_update(of=Answer)
+_CITE = text(
+    """
+    insert into citations (org_id, message_id, n, document_id, passage_id, version)
+    select :org, :message, cited.n, cited.document_id, cited.passage_id, cited.version
+    from unnest(
+      cast(:ns as int[]), cast(:document_ids as uuid[]), cast(:passage_ids as uuid[]),
+      cast(:versions as int[])
+    ) as cited(n, document_id, passage_id, version)
+    """
+)
 MAY_BE_RETRIED: frozenset[str] = frozenset({"failed", "interrupted", "stopped"})
 
 
@@ -137,19 +165,31 @@ async def retry(db: AsyncSession, conversation: Conversation, mid: UUID) -> Aske
     return asked
 
 
-async def finish(db: AsyncSession, asked: Asked, outcome: Outcome) -> tuple[Ending, int | None]:
-    """End the turn once; how it really ended, and the version of the stored message if there is
-    one.
+class Finished(NamedTuple):
+    """How a turn really ended, the version of the stored message if there is one, and whether
+    anything was said in the conversation since the turn took up its questions.
+    """
+
+    status: Ending
+    version: int | None
+    more: bool
+
+
+async def finish(db: AsyncSession, asked: Asked, outcome: Outcome) -> Finished:
+    """End the turn once.
 
     A person who took over meanwhile silences it: whatever the outcome was, it is withdrawn.
     """
     conversation = await transcript.lock(db, asked.org_id, asked.conversation_id)
-    answer = await find_running(db, conversation, locked=True)
-    if answer is None or not _is_at(answer, asked):
-        return "interrupted", None
-    if conversation.closed_at is not None or await handoff.is_with_staff(db, conversation):
+    here = {"org": asked.org_id, "id": asked.conversation_id}
+    found = (await db.execute(_ENDING, here)).one_or_none()
+    if found is None or not _is_at(found.Answer, asked):
+        return Finished("interrupted", None, more=True)
+    answer: Answer = found.Answer
+    more = conversation.rev != answer.question_rev
+    if conversation.closed_at is not None or found.taken:
         outcome = msgspec.structs.replace(outcome, status="withdrawn", text="", sources=())
-    return outcome.status, await end(db, conversation, answer, outcome)
+    return Finished(outcome.status, await end(db, conversation, answer, outcome), more)
 
 
 async def end(
@@ -161,13 +201,16 @@ async def end(
     answer.status, answer.ended_at = outcome.status, utc_now()
     answer.error_code, answer.model = outcome.error_code, outcome.model or answer.model
     answer.partial_text = outcome.text
+    # Before anything is stored: the row is written once.
+    bill = _close(conversation, answer, outcome.trace)
     version = None
     if outcome.calls_person and outcome.status == "complete":
         by = f"visitor:{conversation.visitor_id}"
         await handoff.request(db, conversation, by=by, reason=None)
     if outcome.text.strip() and outcome.status != "withdrawn":
         version = await _store(db, conversation, answer, outcome)
-    await _settle(db, conversation, answer, outcome.trace)
+    if bill is not None:
+        await budget.settle(db, bill)
     return version
 
 
@@ -209,15 +252,8 @@ async def request_stop(
     return answer.id
 
 
-async def find_running(
-    db: AsyncSession, conversation: Conversation, *, locked: bool = False
-) -> Answer | None:
-    query = select(Answer).where(
-        Answer.org_id == conversation.org_id,
-        Answer.conversation_id == conversation.id,
-        Answer.status == RUNNING,
-    )
-    return await db.scalar(query.with_for_update() if locked else query)
+async def find_running(db: AsyncSession, conversation: Conversation) -> Answer | None:
+    return await db.scalar(_RUNNING, {"org": conversation.org_id, "id": conversation.id})
 
 
 async def conversation_of(db: AsyncSession, org_id: UUID, mid: UUID) -> UUID:
@@ -254,25 +290,16 @@ async def _cite(db: AsyncSession, message: Message, sources: Sequence[Source]) -
     own = Citation.org_id == message.org_id, Citation.message_id == message.id
     if message.version > 1:
         await db.execute(delete(Citation).where(*own))
-    for source in sources:
-        db.add(
-            Citation(
-                org_id=message.org_id,
-                message_id=message.id,
-                n=source.n,
-                document_id=source.document_id,
-                passage_id=source.passage_id,
-                version=source.version,
-            )
-        )
-    await db.flush()
+    if not sources:
+        return
+    columns = ("n", "document_id", "passage_id", "version")
+    given = {f"{name}s": [getattr(each, name) for each in sources] for name in columns}
+    await db.execute(_CITE, given | {"org": message.org_id, "message": message.id})
 
 
-async def _settle(
-    db: AsyncSession, conversation: Conversation, answer: Answer, trace: Trace | None
-) -> None:
-    """What was really spent takes the place of what was reserved. Of a turn whose process died
-    nobody knows it: then the reservation stands.
+def _close(conversation: Conversation, answer: Answer, trace: Trace | None) -> Bill | None:
+    """Note what was really spent, which takes the place of what was reserved. Of a turn whose
+    process died nobody knows it: then the reservation stands.
     """
     spent: int | None = None
     cost: float | None = None
@@ -283,8 +310,7 @@ async def _settle(
             "prompt_tokens": trace.prompt_tokens,
             "completion_tokens": trace.completion_tokens,
         }
-    await budget.settle(
-        db,
+    return budget.bill(
         answer,
         site_id=conversation.site_id,
         visitor_id=conversation.visitor_id,

@@ -6,12 +6,15 @@ nothing.
 """
 
 from collections.abc import Sequence
+from typing import cast
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Executable, Table, and_, bindparam, case, func, not_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
 
 from chatbot.conversations.tables import AuthorKind, Conversation, Message, Visibility
 from chatbot.conversations.wire import Confidence, Source
@@ -49,6 +52,46 @@ _RECENT = (
     .order_by(Message.seq.desc())
     .limit(bindparam("most"))
 )
+
+
+def _saying() -> Executable:
+    """One statement counts the message in its conversation and writes it."""
+    said, talk = cast(Table, Message.__table__), cast(Table, Conversation.__table__)
+    given = {name: bindparam(f"its_{name}", type_=said.c[name].type) for name in _GIVEN}
+    public = given["visibility"] == Visibility.PUBLIC
+    heard = and_(public, given["author_kind"] != AuthorKind.SYSTEM)
+    counted = (
+        update(talk)
+        .where(talk.c.org_id == given["org_id"], talk.c.id == given["conversation_id"])
+        .values(
+            rev=talk.c.rev + 1,
+            seq=talk.c.seq + case((public, 1), else_=0),
+            updated_at=given["created_at"],
+            last_message_at=case((heard, given["created_at"]), else_=talk.c.last_message_at),
+        )
+        .returning(talk.c.rev, talk.c.seq)
+        .cte("counted")
+    )
+    places = {
+        "rev": counted.c.rev,
+        "seq": case((public, counted.c.seq)),
+        "after_seq": case((not_(public), counted.c.seq)),
+    }
+    written = given | places
+    return (
+        insert(said)
+        .from_select(list(written), select(*written.values()))
+        .returning(said.c.rev, said.c.seq, said.c.after_seq)
+    )
+
+
+_GIVEN = (
+    "org_id", "id", "conversation_id", "version", "client_id", "author_kind", "author_id",
+    "author_name", "text", "visibility", "status", "sources", "confidence", "page_url",
+    "suggestions", "corrects", "created_at",
+)  # fmt: skip
+_LATER = ("feedback_value", "feedback_reason", "feedback_at", "review")
+_SAY = _saying()
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -170,34 +213,30 @@ async def say(db: AsyncSession, conversation: Conversation, said: Said) -> tuple
         before = await _said_before(db, conversation, said)
         if before is not None:
             return before, False
-    public = said.visibility == Visibility.PUBLIC
-    conversation.rev += 1
-    conversation.seq += 1 if public else 0
-    message = Message(
-        org_id=conversation.org_id,
-        id=said.id or new_id(),
-        conversation_id=conversation.id,
-        seq=conversation.seq if public else None,
-        after_seq=None if public else conversation.seq,
-        rev=conversation.rev,
-        client_id=said.client_id,
-        author_kind=said.kind,
-        author_id=said.author_id,
-        author_name=said.name,
-        text=said.text,
-        visibility=said.visibility,
-        status=said.status,
-        sources=[msgspec.to_builtins(source) for source in said.sources],
-        confidence=said.confidence,
-        page_url=(said.page_url or "")[:PAGE_URL_CHARS_MAX] or None,
-        suggestions=list(said.suggestions),
-        corrects=said.corrects,
-    )
-    conversation.updated_at = message.created_at = utc_now()
-    if public and said.kind != AuthorKind.SYSTEM:
-        conversation.last_message_at = message.created_at
-    db.add(message)
-    await db.flush()
+    given = {
+        "org_id": conversation.org_id,
+        "id": said.id or new_id(),
+        "conversation_id": conversation.id,
+        "version": 1,
+        "client_id": said.client_id,
+        "author_kind": said.kind,
+        "author_id": said.author_id,
+        "author_name": said.name,
+        "text": said.text,
+        "visibility": said.visibility,
+        "status": said.status,
+        "sources": [msgspec.to_builtins(source) for source in said.sources],
+        "confidence": said.confidence,
+        "page_url": (said.page_url or "")[:PAGE_URL_CHARS_MAX] or None,
+        "suggestions": list(said.suggestions),
+        "corrects": said.corrects,
+        "created_at": utc_now(),
+    }
+    its = {f"its_{name}": value for name, value in given.items()}
+    counted = (await db.execute(_SAY, its)).mappings().one()
+    message = Message(**dict.fromkeys(_LATER), **given, **counted)
+    _as_stored(db, message)
+    _count(conversation, message)
     return message, True
 
 
@@ -209,6 +248,22 @@ async def revise(db: AsyncSession, conversation: Conversation, message: Message)
     conversation.updated_at = utc_now()
     message.rev, message.version = conversation.rev, message.version + 1
     await db.flush()
+
+
+def _as_stored(db: AsyncSession, message: Message) -> None:
+    """Let the session know the row as one that it has read."""
+    make_transient_to_detached(message)
+    db.add(message)
+
+
+def _count(conversation: Conversation, message: Message) -> None:
+    """What the statement has written of the conversation."""
+    seq = message.seq if message.seq is not None else message.after_seq
+    written = {"rev": message.rev, "seq": seq, "updated_at": message.created_at}
+    if message.seq is not None and message.author_kind != AuthorKind.SYSTEM:
+        written["last_message_at"] = message.created_at
+    for name, value in written.items():
+        set_committed_value(conversation, name, value)
 
 
 async def note(db: AsyncSession, conversation: Conversation, text: str) -> None:

@@ -110,7 +110,7 @@ async def find(
         hashed = sha256(claims["sid"].encode()).digest()
     except (KeyError, ValueError) as error:
         raise NotSignedIn from error
-    async with database.transaction(org_id) as db:
+    async with database.transaction(org_id, keeps_plans=True) as db:
         session = await db.scalar(
             select(VisitorSession).where(
                 VisitorSession.org_id == org_id, VisitorSession.secret_hash == hashed

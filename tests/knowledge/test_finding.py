@@ -161,9 +161,12 @@ async def test_the_retriever_widens_what_it_found(database: Database, two_orgs: 
     await shelves.put(database, alder, "kettles.txt", f"{long} Samovars sing at five o'clock.")
     retriever = Retriever(database.transaction, Models(shelves.LOCAL))
 
-    found = await retriever.find(alder.id, "When do samovars sing?")
-    [context, *_] = await retriever.widened(alder.id, found.hits[:1], tokens_max=2_000)
+    found = await retriever.find(alder.id, "When do samovars sing?", limit=1)
+    [context] = await retriever.widened(alder.id, found, tokens_max=2_000)
+    at_once = await retriever.find(alder.id, "When do samovars sing?", limit=1, reach=1)
 
+    assert await retriever.widened(alder.id, at_once, tokens_max=2_000) == [context]
+    assert [window[0].id for window in at_once.windows.values()] != [found.hits[0].passage.id]
     assert "Samovars sing" in found.hits[0].passage.text
     assert context.endswith(found.hits[0].passage.text)
     assert len(context) > len(found.hits[0].passage.text)

@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
+from urllib.request import getproxies
 
 import aiohttp
 import httpx2
@@ -93,7 +94,8 @@ class Network(httpx2.AsyncBaseTransport):
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=not guarded,
+            # Looked up once: else every request reads the environment and a file, in a thread.
+            trust_env=not guarded and bool(getproxies()),
             auto_decompress=False,
             read_bufsize=READ_BYTES,
         )

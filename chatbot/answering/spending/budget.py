@@ -136,20 +136,26 @@ async def reserve(
     return await db.scalar(_CHARGE, day | wanted)
 
 
-async def settle(
-    db: AsyncSession,
+class Bill(msgspec.Struct, frozen=True):
+    """What is still to be counted of an ended turn; `opens` the days it counts in."""
+
+    given: dict[str, Any]
+    opens: bool
+
+
+def bill(
     answer: Answer,
     *,
     site_id: UUID | None,
     visitor_id: UUID | None,
     tokens_used: int | None,
     cost: float | None = None,
-) -> None:
-    """Put what an ended turn used in the place of what it had reserved, on the day of the
-    reservation. None: nobody knows, and the reservation stands.
+) -> Bill | None:
+    """What an ended turn used in the place of what it had reserved, which its row no longer says
+    then; None when nothing is to be counted. `tokens_used` None: nobody knows, and the reservation
+    stands.
 
-    An answer that used no model does not count. The caller has locked the answer's row. Call it
-    last in the transaction: it holds the organisation's day until the commit.
+    An answer that used no model does not count. The caller has locked the answer's row.
     """
     counted = int(answer.reserved_on is not None)
     used = answer.reserved_tokens if tokens_used is None else tokens_used
@@ -161,12 +167,17 @@ async def settle(
         "cost": round((cost or 0) * MICROS),
     }
     answer.reserved_tokens, answer.reserved_on = 0, None
-    await db.flush()
-    if not counted and not used:
-        return
-    if not counted:
-        await db.execute(_OPEN_DAY, day)
-    await db.execute(_SETTLE, day | spent)
+    return Bill(day | spent, not counted) if counted or used else None
+
+
+async def settle(db: AsyncSession, bill: Bill) -> None:
+    """Count it, on the day of the reservation. Call it last in the transaction: it holds the
+    organisation's day until the commit.
+    """
+    await db.flush()  # the answer's row is written before its days are locked
+    if bill.opens:
+        await db.execute(_OPEN_DAY, bill.given)
+    await db.execute(_SETTLE, bill.given)
 
 
 def defaults(limits: Limits) -> Mapping[Scope, Share]:
