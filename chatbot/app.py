@@ -165,7 +165,9 @@ class Service:
         await self.database.close()
 
     async def _reserve(self, asked: Asked, tokens: int) -> str | None:
-        async with self.database.transaction(asked.org_id, actor="system", keeps_plans=True) as db:
+        async with self.database.transaction(
+            asked.org_id, actor="system", keeps_plans=True, signals=False
+        ) as db:
             return await budget.reserve(
                 db, asked.org_id, asked.mid, tokens=tokens, limits=self.settings.limits
             )

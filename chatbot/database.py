@@ -105,7 +105,9 @@ class Database:
         event.listen(scoped, "after_commit", self._committed)
 
     def on_commit(self, callback: Callable[[], None]) -> None:
-        """Call `callback` after every commit that may have written; it must return at once."""
+        """Call `callback` after every commit that may have written something that signals; it must
+        return at once.
+        """
         self._listeners.append(callback)
 
     @asynccontextmanager
@@ -116,13 +118,15 @@ class Database:
         actor: str = "",
         account_id: UUID | None = None,
         keeps_plans: bool = False,
+        signals: bool = True,
     ) -> AsyncGenerator[AsyncSession]:
         """One transaction that sees the rows of `org_id` only (none without it); commits at the
         end.
 
         `actor` is `visitor:<id>`, `staff:<id>` or `system`; `account_id` opens the account's own
         rows. With `keeps_plans` a statement that is used again is not planned again: for those
-        that every question takes, not for lists with filters of all sorts.
+        that every question takes, not for lists with filters of all sorts. Without `signals`
+        nobody waits to hear of it: the listeners to commits are left alone.
         """
         async with self._sessions() as session:
             session.info.update(
@@ -130,6 +134,7 @@ class Database:
                 actor=actor,
                 account=str(account_id or ""),
                 begin=_BEGIN_KEEPING_PLANS if keeps_plans else _BEGIN,
+                signals=signals,
                 wrote=False,
             )
             yield session
@@ -140,7 +145,7 @@ class Database:
         await self.engine.dispose()
 
     def _committed(self, session: Session) -> None:
-        if session.info.get("wrote"):
+        if session.info.get("wrote") and session.info["signals"]:
             session.info["wrote"] = False
             for callback in self._listeners:
                 callback()

@@ -90,6 +90,36 @@ async def test_only_what_may_have_written_wakes_the_listeners(
     assert (after_reading, len(heard)) == (0, 1)
 
 
+async def test_a_commit_that_signals_nothing_wakes_nobody(
+    database: Database, two_orgs: tuple[Org, Org]
+):
+    alder, _ = two_orgs
+    mine = Database(database.url, connections=1)
+    heard: list[str] = []
+    mine.on_commit(lambda: heard.append("commit"))
+
+    async with mine.transaction(alder.id, signals=False) as db:
+        await db.execute(
+            text("update sites set name = name where org_id = :org"), {"org": alder.id}
+        )
+    await mine.close()
+
+    assert heard == []
+
+
+async def test_plans_are_kept_only_where_that_was_asked_for(
+    database: Database, two_orgs: tuple[Org, Org]
+):
+    alder, _ = two_orgs
+    modes: list[str] = []
+
+    for keeps in (True, False):
+        async with database.transaction(alder.id, keeps_plans=keeps) as db:
+            modes.append(str(await db.scalar(text("show plan_cache_mode"))))
+
+    assert modes == ["force_generic_plan", "auto"]
+
+
 def test_ids_are_of_version_seven_and_sort_by_age() -> None:
     ids = [later_id() for _ in range(10)]
 

@@ -268,7 +268,9 @@ class Answers:
         running.may_restart = not running.retries
         if running.retries:
             return running.retries.popleft()
-        async with self._database.transaction(key[0], actor="system", keeps_plans=True) as db:
+        async with self._database.transaction(
+            key[0], actor="system", keeps_plans=True, signals=False
+        ) as db:
             return await turns.begin(db, *key)
 
     def _open(self, asked: Asked) -> AnswerStream:
@@ -352,7 +354,9 @@ class Answers:
         if not writing:
             return
         try:
-            async with self._database.transaction(org_id, actor="system") as db:
+            async with self._database.transaction(
+                org_id, actor="system", keeps_plans=True, signals=False
+            ) as db:
                 known = await recovery.checkpoint(db, org_id, [came for _, _, came in writing])
         except Exception as error:  # one missed sign of life is no death
             log.warning("checkpoint_failed", error=type(error).__name__)

@@ -77,7 +77,7 @@ async def overlooked(database: Database) -> list[tuple[UUID, UUID]]:
     """
     now = utc_now()
     times = {"since": now - OVERLOOKED_AGE_MAX, "before": now - OVERLOOKED_AGE_MIN}
-    async with database.transaction() as db:
+    async with database.transaction(signals=False) as db:
         query = text("select * from lookup.open_questions(:since, :before)")
         return [(row.org_id, row.conversation_id) for row in await db.execute(query, times)]
 
@@ -86,7 +86,7 @@ async def interrupt_stale(database: Database, mine: Collection[UUID] = ()) -> No
     """End every turn whose process gave no sign of life, keeping its partial text; but those that
     run in this one (`mine`), which is alive.
     """
-    async with database.transaction() as db:
+    async with database.transaction(signals=False) as db:
         query = text("select * from lookup.stale_answers(now() - :silent)")
         stale = (await db.execute(query, {"silent": HEARTBEAT_TIMEOUT})).all()
     for row in stale:

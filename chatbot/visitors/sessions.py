@@ -187,6 +187,6 @@ async def _add_session(
 
 
 async def _note_seen(database: Database, session: VisitorSession) -> None:
-    async with database.transaction(session.org_id) as db:
+    async with database.transaction(session.org_id, signals=False) as db:
         own = VisitorSession.org_id == session.org_id, VisitorSession.id == session.id
         await db.execute(update(VisitorSession).where(*own).values(last_seen_at=utc_now()))
