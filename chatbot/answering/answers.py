@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from contextlib import aclosing
+from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -26,6 +27,8 @@ log = structlog.get_logger()
 
 CHECKPOINT_S = 1.0
 SWEEP_S = 1.5
+RECENTLY = timedelta(minutes=1)  # many sweeps: none of them need come in time
+LOOK_BACK_EVERY = 20  # sweeps: to look through the last hour takes the longer the more was said
 SHUTDOWN_S = 10.0
 SILENCE_S = 3.0
 
@@ -367,14 +370,22 @@ class Answers:
                 running.end_as(ending)
 
     async def _sweep(self) -> None:
+        """What was just asked is looked through each time, all of it when a question may have come
+        open again: at the start, after an interruption, after a failure, and now and then.
+        """
+        to_look_back = 0
         while True:
             try:
                 asked = (each.asked for each in self._running.values())
                 mine = {each.mid for each in asked if each is not None}
-                await recovery.interrupt_stale(self._database, mine)
-                for key in await recovery.overlooked(self._database):
+                if await recovery.interrupt_stale(self._database, mine):
+                    to_look_back = 0
+                far = recovery.OVERLOOKED_AGE_MAX if to_look_back <= 0 else RECENTLY
+                for key in await recovery.overlooked(self._database, age_max=far):
                     self.start(*key)
+                to_look_back = LOOK_BACK_EVERY if to_look_back <= 0 else to_look_back - 1
             except Exception as error:
+                to_look_back = 0
                 log.warning("sweep_failed", error=type(error).__name__)
             await asyncio.sleep(SWEEP_S)
 

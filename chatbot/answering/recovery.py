@@ -71,33 +71,35 @@ async def checkpoint(
     return found
 
 
-async def overlooked(database: Database) -> list[tuple[UUID, UUID]]:
+async def overlooked(
+    database: Database, *, age_max: timedelta = OVERLOOKED_AGE_MAX
+) -> list[tuple[UUID, UUID]]:
     """(organisation, conversation) of questions that nobody answers: the process that stored one
-    died before it began, or could not begin. Nothing older than an hour.
+    died before it began, or could not begin. Nothing older than `age_max`.
     """
     now = utc_now()
-    times = {"since": now - OVERLOOKED_AGE_MAX, "before": now - OVERLOOKED_AGE_MIN}
+    times = {"since": now - age_max, "before": now - OVERLOOKED_AGE_MIN}
     async with database.transaction(signals=False) as db:
         query = text("select * from lookup.open_questions(:since, :before)")
         return [(row.org_id, row.conversation_id) for row in await db.execute(query, times)]
 
 
-async def interrupt_stale(database: Database, mine: Collection[UUID] = ()) -> None:
+async def interrupt_stale(database: Database, mine: Collection[UUID] = ()) -> int:
     """End every turn whose process gave no sign of life, keeping its partial text; but those that
-    run in this one (`mine`), which is alive.
+    run in this one (`mine`), which is alive. How many were to be ended.
     """
     async with database.transaction(signals=False) as db:
         query = text("select * from lookup.stale_answers(now() - :silent)")
         stale = (await db.execute(query, {"silent": HEARTBEAT_TIMEOUT})).all()
-    for row in stale:
-        if row.answer_id in mine:
-            continue
+    dead = [row for row in stale if row.answer_id not in mine]
+    for row in dead:
         try:
             async with database.transaction(row.org_id, actor="system") as db:
                 await db.execute(_BRIEFLY)
                 await _interrupt(db, row.org_id, row.answer_id)
         except SQLAlchemyError as error:  # locked by somebody: the others do not wait for it
             log.warning("turn_not_interrupted", error=type(error).__name__)
+    return len(dead)
 
 
 async def _interrupt(db: AsyncSession, org_id: UUID, answer_id: UUID) -> None:

@@ -71,6 +71,22 @@ async def test_a_question_that_nobody_took_up_is_answered(cluster: Cluster) -> N
     assert "36 months" in text
 
 
+async def test_what_was_asked_longer_ago_is_found_only_by_who_looks_so_far(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "SWEEP_S", 60.0)
+    async with (
+        shop.running(cluster) as (running, alder),
+        live.visitor(running, alder) as visitor,
+    ):
+        talk = UUID(await said(running, alder, visitor, QUESTION))
+        near = await recovery.overlooked(running.database, age_max=LONG_AGO / 2)
+        far = await recovery.overlooked(running.database)
+
+    assert near == []
+    assert far == [(alder.org_id, talk)]
+
+
 @pytest.mark.usefixtures("quick_sweeps")
 @pytest.mark.parametrize("partial", ["", "It lasts"])
 async def test_the_turn_of_a_dead_process_ends_and_the_next_question_is_answered(
