@@ -30,6 +30,11 @@ def head() -> str:
     return ScriptDirectory(str(HERE)).get_current_head() or ""
 
 
+def knows(revision: str) -> bool:
+    """Whether this code has that revision; one that it has not is of newer code."""
+    return revision in {each.revision for each in ScriptDirectory(str(HERE)).walk_revisions()}
+
+
 def current(url: str) -> str | None:
     """The revision that the database stands at, None before the first."""
     engine = _engine(url)

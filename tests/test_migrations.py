@@ -1,10 +1,12 @@
 """Each migration on a database that is in use: what was there before is there after, and found."""
 
 import json
+from datetime import timedelta
 from uuid import UUID
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from chatbot.answering import trace
 from chatbot.answering.repair import notices
@@ -12,6 +14,7 @@ from chatbot.conversations import transcript, wire
 from chatbot.database import Database
 from chatbot.embedded import BOOTSTRAP_SQL, Urls
 from chatbot.orgs import sites
+from chatbot.staff import attendance
 from knowledge import index, preferences, search
 from knowledge.embed import LocalEmbedder
 from knowledge.tables import Document
@@ -62,6 +65,16 @@ SOURCES = (
     json.dumps([source(1, PASSAGE)]),
     json.dumps([source(1, OTHER_PASSAGE, version=1), source(3, PASSAGE, version=1)]),
 )
+
+COLLEAGUE = "01990000-0000-7000-8000-000000000501"
+
+# A colleague who could log in before anybody asked who is there.
+STAFFED = f"""
+    insert into accounts (id, email, created_at)
+        values ('{COLLEAGUE}', 'ana@alder.example', now());
+    insert into staff_members (org_id, id, account_id, name, role, created_at)
+        values ('{ORG}', '{COLLEAGUE}', '{COLLEAGUE}', 'Ana', 'owner', now());
+"""
 
 # As the library's schema had them: two visitors, each with a question and an answer, one ended.
 TALKED = "".join(
@@ -180,6 +193,69 @@ async def test_answers_given_before_are_in_their_first_episode_and_known_by_what
         (None, None, [], None)
     ] * 3
     await database.close()
+
+
+async def test_signals_and_rights_from_before_hold_after_the_update_of_the_real_time_layer(
+    empty: Urls,
+) -> None:
+    run.upgrade(empty.owner, "2026_11_22_answers")
+    with psycopg.connect(empty.app) as link:
+        place = link.execute("select epoch, cur from realtime.position()").fetchone()
+    with psycopg.connect(empty.superuser) as link:
+        link.execute(FIRST.encode())
+        link.execute(TALKED.encode())
+
+    run.upgrade(empty.owner)
+
+    run.check(empty.owner)
+    own = f"conversation:{TALKS[0]}:messages"
+    asked = [own, f"conversation:{TALKS[1]}:messages", f"org:{ORG}:inbox", f"org:{ORG}:public"]
+    joined = text("select topic from realtime.may_join(:asked) where allowed")
+    missed = text("select topic, event from realtime.missed(:asked, :epoch, :cur, 300)")
+    assert place
+    database = Database(empty.app, connections=2)
+    async with database.transaction(UUID(ORG), actor=f"visitor:{VISITORS[0]}") as db:
+        heard = set(await db.scalars(joined, {"asked": asked}))
+        values = {"asked": [own], "epoch": place[0], "cur": place[1]}
+        before = (await db.execute(missed, values)).all()
+    async with database.transaction(UUID(ORG)) as db:
+        await db.execute(text("update messages set text = text"))
+        await db.execute(
+            text("update messages set text = 'They do.' where id = :id"), {"id": ANSWERS[0]}
+        )
+        after = (await db.execute(missed, values)).all()
+    await database.close()
+    assert heard == {own, f"org:{ORG}:public"}
+    said = [(own, "handoff.requested")] + [(own, "message.changed")] * 2
+    assert sorted(map(tuple, before)) == said
+    assert sorted(map(tuple, after)) == [*said, (own, "message.changed")]
+
+
+async def test_colleagues_from_before_can_attend_and_that_is_told(empty: Urls) -> None:
+    run.upgrade(empty.owner, "2026_11_23_relay")
+    with psycopg.connect(empty.superuser) as link:
+        link.execute(FIRST.encode())
+        link.execute(STAFFED.encode())
+    with psycopg.connect(empty.app) as link:
+        place = link.execute("select epoch, cur from realtime.position()").fetchone()
+
+    run.upgrade(empty.owner)
+
+    run.check(empty.owner)
+    assert place
+    database = Database(empty.app, connections=2)
+    values = {"asked": [f"org:{ORG}:public"], "epoch": place[0], "cur": place[1]}
+    missed = text("select event, payload from realtime.missed(:asked, :epoch, :cur, 300)")
+    async with database.transaction(UUID(ORG)) as db:
+        before = await attendance.is_staffed(db, UUID(ORG))
+        staff, lasts = [UUID(COLLEAGUE)], timedelta(minutes=1)
+        await attendance.attend(db, UUID(ORG), staff, node="n", lasts=lasts)
+        after = await attendance.is_staffed(db, UUID(ORG))
+    async with database.transaction(UUID(ORG)) as db:
+        told = (await db.execute(missed, values)).all()
+    await database.close()
+    assert (before, after) == (False, True)
+    assert list(map(tuple, told)) == [("availability.changed", {"org_id": ORG})]
 
 
 def test_row_level_security_is_forced_again_after_the_data_was_moved(empty: Urls) -> None:

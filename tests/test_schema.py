@@ -27,6 +27,7 @@ READ_BY_LOOKUP = {
     "messages",
     "handoffs",
     "crawls",
+    "attendance",
 }
 
 

@@ -1,5 +1,8 @@
-"""Names of topics, `{scope}:{id}:{feature}`, and the table of every kind there is. Pure."""
+"""Names of topics, `{scope}:{id}:{feature}`, and the kinds there are: ours, and those that other
+programs registered in the database. Pure.
+"""
 
+from collections.abc import Iterable
 from typing import Literal
 from uuid import UUID
 
@@ -16,24 +19,39 @@ DOCUMENT_CHANGED = "document.changed"
 CRAWL_CHANGED = "crawl.changed"
 ANSWER_STOP = "answer.stop"
 ACCESS_CHANGED = "access.changed"
+AVAILABILITY_CHANGED = "availability.changed"
+KINDS_CHANGED = "kinds.changed"
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """One kind of topic: who may ask to listen, and the ids that each of its events names.
+    """One kind of topic: who may ask to listen, to be shown as present and to broadcast, and the
+    ids that each of its events names.
 
-    Whether the one who asks really may is decided by the policy of the same name on
-    `realtime.messages`.
-    A kind without listeners is heard inside the service only, and nobody can subscribe to it.
+    Whether the one who asks really may is decided by the policies of `realtime.messages` that are
+    named after the kind. A kind without listeners is heard inside the service only, and nobody can
+    subscribe to it.
     """
 
     scope: str
     feature: str
     listeners: frozenset[Listener]
     events: dict[str, tuple[str, ...]]
+    present: frozenset[Listener] = frozenset()
+    broadcasters: frozenset[Listener] = frozenset()
 
     @property
     def policy(self) -> str:
         return f"{self.scope}_{self.feature}"
+
+    @property
+    def policies(self) -> frozenset[str]:
+        """The names of all policies that let somebody do something on such a topic."""
+        asked = {
+            self.policy: self.listeners,
+            f"{self.policy}_announce": self.present,
+            f"{self.policy}_broadcast": self.broadcasters,
+        }
+        return frozenset(name for name, people in asked.items() if people)
 
 
 _BOTH: frozenset[Listener] = frozenset({"visitor", "staff"})
@@ -53,58 +71,118 @@ _MESSAGE: dict[str, tuple[str, ...]] = {MESSAGE_CHANGED: ("conversation_id", "me
 
 KINDS: tuple[Kind, ...] = (
     Kind("visitor", "conversations", _VISITOR, _CONVERSATION),
-    Kind("conversation", "messages", _BOTH, _MESSAGE | _HANDOFF),
-    Kind("conversation", "staff", _STAFF, _MESSAGE),
-    Kind("org", "inbox", _STAFF, _CONVERSATION | _HANDOFF),
-    Kind("site", "inbox", _STAFF, _CONVERSATION | _HANDOFF),
+    Kind("conversation", "messages", _BOTH, _MESSAGE | _HANDOFF, present=_VISITOR),
+    Kind("conversation", "staff", _STAFF, _MESSAGE, present=_STAFF, broadcasters=_STAFF),
+    Kind("org", "inbox", _STAFF, _CONVERSATION | _HANDOFF, present=_STAFF, broadcasters=_STAFF),
+    Kind("site", "inbox", _STAFF, _CONVERSATION | _HANDOFF, present=_STAFF),
     Kind("org", "knowledge", _STAFF, _KNOWLEDGE),
-    Kind("org", "dashboard", _STAFF, {}),
-    Kind("site", "dashboard", _STAFF, {}),
-    Kind("org", "public", _BOTH, {}),
+    Kind("org", "dashboard", _STAFF, {}, broadcasters=_STAFF),
+    Kind("site", "dashboard", _STAFF, {}, broadcasters=_STAFF),
+    Kind("org", "public", _BOTH, {AVAILABILITY_CHANGED: ("org_id",)}),
     Kind("staff", "notifications", _STAFF, {}),
     Kind("conversation", "answers", _NOBODY, {ANSWER_STOP: ("answer_id", "conversation_id")}),
     Kind("conversation", "access", _NOBODY, {ACCESS_CHANGED: ("conversation_id", "visitor_id")}),
     Kind("visitor", "access", _NOBODY, {ACCESS_CHANGED: ("visitor_id",)}),
     Kind("staff", "access", _NOBODY, {ACCESS_CHANGED: ("staff_id",)}),
+    Kind("service", "kinds", _NOBODY, {KINDS_CHANGED: ("scope", "feature")}),
 )
+KINDS_TOPIC = f"service:{UUID(int=0)}:kinds"  # of no organisation: every node hears it
 _BY_NAME = {(kind.scope, kind.feature): kind for kind in KINDS}
 
 
 class Topic(msgspec.Struct, frozen=True):
     """One topic of a known kind; `str()` gives its one spelling."""
 
-    scope: str
+    kind: Kind
     id: UUID
-    feature: str
 
     def __str__(self) -> str:
         return f"{self.scope}:{self.id}:{self.feature}"
 
     @property
-    def kind(self) -> Kind:
-        return _BY_NAME[self.scope, self.feature]
+    def scope(self) -> str:
+        return self.kind.scope
+
+    @property
+    def feature(self) -> str:
+        return self.kind.feature
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A row of `realtime.catalogue()`."""
+
+    scope: str
+    feature: str
+    listeners: list[Listener]
+    present: list[Listener]
+    broadcasters: list[Listener]
+    registered: bool
+    paused: bool
+
+
+class Catalogue:
+    """The kinds on one database at one moment: ours, as the code knows them, and those that other
+    programs registered; and which of them are paused. Never changed, only replaced by a newer one.
+    """
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        rows = list(rows)
+        self._kinds = {(row.scope, row.feature): _kind(row) for row in rows if row.registered}
+        self._kinds |= _BY_NAME
+        self._paused = {(row.scope, row.feature) for row in rows if row.paused}
+
+    def parse(self, name: str) -> Topic | None:
+        """The topic of that exact spelling, None when there is no such kind or the id is not a
+        plain UUID.
+        """
+        parts = name.split(":")
+        kind = self._kinds.get((parts[0], parts[2])) if len(parts) == 3 else None
+        if kind is None:
+            return None
+        try:
+            topic = Topic(kind, UUID(parts[1]))
+        except ValueError:
+            return None
+        return topic if str(topic) == name else None
+
+    def may_ask(self, name: str, listener: Listener) -> bool:
+        """Whether this sort of client may ask for the topic; the policies decide the rest."""
+        topic = self.parse(name)
+        return topic is not None and listener in topic.kind.listeners
+
+    def is_paused(self, topic: Topic) -> bool:
+        """Whether nothing of this kind is to be told until somebody resumes it."""
+        return (topic.scope, topic.feature) in self._paused
+
+    def paused(self) -> frozenset[tuple[str, str]]:
+        """(scope, feature) of what is paused."""
+        return frozenset(self._paused)
+
+
+def _kind(row: Row) -> Kind:
+    return Kind(
+        row.scope,
+        row.feature,
+        listeners=frozenset(row.listeners),
+        events={},
+        present=frozenset(row.present),
+        broadcasters=frozenset(row.broadcasters),
+    )
+
+
+OURS = Catalogue()
 
 
 def parse(name: str) -> Topic | None:
-    """The topic of that exact spelling, None when there is no such kind or the id is not a plain
-    UUID.
-    """
-    parts = name.split(":")
-    if len(parts) != 3 or (parts[0], parts[2]) not in _BY_NAME:
-        return None
-    try:
-        topic = Topic(parts[0], UUID(parts[1]), parts[2])
-    except ValueError:
-        return None
-    return topic if str(topic) == name else None
+    """As `Catalogue.parse`, of our own kinds alone."""
+    return OURS.parse(name)
+
+
+def may_ask(name: str, listener: Listener) -> bool:
+    """As `Catalogue.may_ask`, of our own kinds alone."""
+    return OURS.may_ask(name, listener)
 
 
 def messages(conversation_id: UUID) -> str:
     """Where answer frames and typing of a conversation go."""
     return f"conversation:{conversation_id}:messages"
-
-
-def may_ask(name: str, listener: Listener) -> bool:
-    """Whether this sort of client may ask for the topic at all; the policies decide the rest."""
-    topic = parse(name)
-    return topic is not None and listener in topic.kind.listeners

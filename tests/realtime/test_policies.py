@@ -86,7 +86,7 @@ async def test_no_policy_lets_anyone_hear_what_is_for_the_service_alone(
     assert await allowed(database, ours.org_id, ours.staff.actor, internal) == set()
 
 
-async def test_each_kind_that_can_be_heard_has_its_policy_and_no_other_has(
+async def test_each_kind_has_a_policy_for_each_thing_it_allows_and_there_is_no_other(
     database: Database,
 ) -> None:
     async with database.transaction() as db:
@@ -96,7 +96,21 @@ async def test_each_kind_that_can_be_heard_has_its_policy_and_no_other_has(
         )
         found = set((await db.scalars(statement)).all())
 
-    assert found == {kind.policy for kind in topics.KINDS if kind.listeners}
+    assert found == {policy for kind in topics.KINDS for policy in kind.policies}
+
+
+async def test_the_database_knows_the_same_kinds_as_the_code(database: Database) -> None:
+    async with database.transaction() as db:
+        found = (await db.execute(text("select * from realtime.catalogue()"))).all()
+
+    rows = {(row.scope, row.feature): row for row in found if not row.registered}
+    assert {
+        name: (set(row.listeners), set(row.present), set(row.broadcasters))
+        for name, row in rows.items()
+    } == {
+        (kind.scope, kind.feature): (kind.listeners, kind.present, kind.broadcasters)
+        for kind in topics.KINDS
+    }
 
 
 async def test_the_log_itself_shows_only_the_topic_asked_for(
@@ -123,6 +137,7 @@ async def test_partitions_cannot_be_read_or_written_directly(
     for statement in (
         "select * from realtime.messages_default",
         "select * from realtime.epoch",
+        "select * from realtime.programs",
         "insert into realtime.messages (org_id, topic, event, payload) values"
         f" ('{ours.org_id}', 'org:{ours.org_id}:inbox', 'made.up', '{{}}')",
         f"select realtime.write('{ours.org_id}', '{{}}', 'made.up', 'org:{ours.org_id}:inbox')",
@@ -134,6 +149,31 @@ async def test_partitions_cannot_be_read_or_written_directly(
         with pytest.raises(DBAPIError, match="permission denied"):
             async with database.transaction(ours.org_id, actor=ours.staff.actor) as db:
                 await db.execute(text(statement))
+
+
+GRANTED = {
+    ("chatbot_app", "messages", "SELECT"),
+    ("chatbot_app", "kinds", "SELECT"),
+    ("chatbot_app", "paused_kinds", "SELECT"),
+    ("chatbot_lookup", "messages", "SELECT"),
+    ("chatbot_lookup", "messages", "INSERT"),
+    ("chatbot_lookup", "epoch", "SELECT"),
+    ("chatbot_lookup", "kinds", "SELECT"),
+    ("chatbot_lookup", "programs", "SELECT"),
+}
+
+
+def test_nobody_but_the_owner_has_more_than_these_rights_on_the_tables(
+    cluster: embedded.Urls,
+) -> None:
+    with psycopg.connect(cluster.of("chatbot").superuser) as link:
+        found = link.execute(
+            "select grantee::text, table_name::text, privilege_type::text"
+            " from information_schema.role_table_grants"
+            " where table_schema = 'realtime' and grantee <> 'chatbot_owner'"
+        ).fetchall()
+
+    assert set(found) == GRANTED
 
 
 # Who may write
@@ -193,6 +233,33 @@ async def test_a_payload_names_what_changed_and_does_not_carry_it(
         with pytest.raises(DBAPIError, match="check constraint"):
             async with database.transaction(ours.org_id) as db:
                 await db.execute(statement, {"p": payload, "t": f"org:{ours.org_id}:inbox"})
+
+
+async def test_a_signal_is_as_large_as_the_page_says_and_no_larger(
+    database: Database, two_houses: tuple[House, House]
+) -> None:
+    ours, _ = two_houses
+    statement = text("select realtime.send(jsonb_build_object('t', repeat('x', :n)), :e, :t)")
+    room = 2048 - len('{"t": ""}')
+    fits = {"n": room, "e": "e" * 60, "t": f"org:{ours.org_id}:{'f' * 20}"}
+
+    async with database.transaction(ours.org_id) as db:
+        await db.execute(statement, fits)
+
+    for more in ({"n": room + 1}, {"e": "e" * 61}, {"t": f"org:{ours.org_id}:{'f' * 21}"}):
+        with pytest.raises(DBAPIError, match="check constraint"):
+            async with database.transaction(ours.org_id) as db:
+                await db.execute(statement, fits | more)
+
+
+def test_a_database_has_one_life_at_a_time(cluster: embedded.Urls) -> None:
+    with psycopg.connect(cluster.of("chatbot").superuser) as link:
+        for value in ("true", "false"):
+            with pytest.raises(psycopg.Error), link.transaction():
+                link.execute(f"insert into realtime.epoch (only_row) values ({value})".encode())
+        [(lives,)] = link.execute("select count(*) from realtime.epoch").fetchall()
+
+    assert lives == 1
 
 
 async def test_a_program_signals_its_own_rows_by_a_trigger_of_one_line(

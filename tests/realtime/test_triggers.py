@@ -1,11 +1,16 @@
 """What signals by itself when rows change, and what never does."""
 
+import psycopg
+import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
+from chatbot import embedded
 from chatbot.conversations import handoff, transcript
 from chatbot.conversations.tables import Visibility
 from chatbot.database import Database, new_id
-from tests.realtime.conftest import House, say
+from tests.conftest import copy_of
+from tests.realtime.conftest import House, build_house, say
 from tests.realtime.hearing import Found, kinds, noting
 
 
@@ -160,3 +165,171 @@ async def test_what_is_rolled_back_to_a_savepoint_signals_nothing(
         await inner.rollback()
 
     assert found == []
+
+
+async def test_a_signal_that_cannot_be_written_fails_what_it_is_about(
+    cluster: embedded.Urls,
+) -> None:
+    with copy_of(cluster) as urls:
+        database = Database(urls.app, connections=2)
+        house = await build_house(database)
+        with psycopg.connect(urls.owner) as link:
+            link.execute("set role chatbot_owner")
+            link.execute(
+                "alter table realtime.messages add check (event <> 'message.changed') not valid"
+            )
+
+        with pytest.raises(DBAPIError, match="check constraint"):
+            await say(database, house, "hello")
+
+        async with database.transaction(house.org_id) as db:
+            said = await db.scalar(text("select count(*) from messages"))
+            rev = await db.scalar(text("select max(rev) from conversations"))
+        await database.close()
+    assert (said, rev) == (0, 0)
+
+
+# For each table that signals when it is updated: what nobody is told, what somebody is told, and as
+# which signals.
+UPDATES = {
+    "conversations": (
+        "set client_id = client_id || '-again', episode_seq = episode_seq + 1",
+        "set closed_at = now()",
+        ["org_inbox", "site_inbox", "visitor_conversations"],
+    ),
+    "messages": (
+        "set text = text",
+        "set text = 'better' where rev = 1",
+        ["conversation_messages"],
+    ),
+    "handoffs": (
+        "set reason = 'another'",
+        "set ended_at = now(), outcome = 'released'",
+        ["conversation_messages", "org_inbox", "site_inbox"],
+    ),
+    "documents": (
+        "set leased_until = now(), attempts = attempts + 1, started_at = now(), updated_at = now()",
+        "set progress = 0.5",
+        ["org_knowledge"],
+    ),
+    "crawls": ("set leased_until = now()", "set updated_at = now()", ["org_knowledge"]),
+    "answers": (
+        "set heartbeat_at = now(), partial_text = 'Kettles', frame_seq = frame_seq + 1",
+        "set stop_requested_at = now()",
+        ["conversation_answers"],
+    ),
+    "staff_members": ("set created_at = now()", "set role = 'admin'", ["staff_access"]),
+    "visitor_sessions": (
+        "set last_seen_at = now()",
+        "set revoked_at = now()",
+        ["visitor_access"],
+    ),
+    "staff_sessions": ("set last_seen_at = now()", "set revoked_at = now()", ["staff_access"]),
+    "attendance": (
+        "set until = until + interval '1 minute'",
+        "set until = now() - interval '1 minute'",
+        ["org_public"],
+    ),
+}
+
+
+async def furnish(database: Database, house: House) -> None:
+    """A row in every table that signals."""
+    message = await say(database, house, "hello")
+    values = {"org": house.org_id, "talk": house.conversation_id, "id": message.id}
+    async with database.transaction(house.org_id, actor=house.visitor.actor) as db:
+        talk = await transcript.lock(db, house.org_id, house.conversation_id)
+        await handoff.request(db, talk, by=house.visitor.actor, reason="a person please")
+        for statement in (
+            "insert into documents (org_id, id, name, media_type, size_bytes, sha256, status)"
+            " values (:org, :id, 'n', 'text/plain', 1, '', 'queued')",
+            "insert into crawls (org_id, id, url, kind, depth, pages_max, delay_ms, schedule,"
+            " status) values (:org, :id, 'https://x.example', 'page', 1, 1, 1, 'never', 'queued')",
+            "insert into answers (org_id, id, conversation_id, question_rev, attempt, status,"
+            " model, partial_text, frame_seq, heartbeat_at, started_at)"
+            " values (:org, :id, :talk, 1, 1, 'running', 'm', '', 0, now(), now())",
+        ):
+            await db.execute(text(statement), values)
+        await db.execute(
+            text(
+                "insert into attendance (org_id, staff_id, node, until)"
+                " values (:org, :staff, 'n', now() + interval '1 hour')"
+            ),
+            {"org": house.org_id, "staff": house.staff.staff_id},
+        )
+
+
+async def update(database: Database, house: House, table: str, changes: str) -> Found:
+    """What an update of all rows of the house's table signals."""
+    found: Found = []
+    account_id = house.staff.account_id
+    async with (
+        noting(database, house, found),
+        database.transaction(house.org_id, account_id=account_id) as db,
+    ):
+        changed = await db.execute(text(f"update {table} {changes} returning 1"))
+        assert changed.all()
+    return found
+
+
+@pytest.mark.parametrize("table", UPDATES)
+async def test_only_what_is_shown_is_signalled(
+    database: Database, two_houses: tuple[House, House], table: str
+) -> None:
+    ours, _ = two_houses
+    await furnish(database, ours)
+    silent, loud, told = UPDATES[table]
+
+    unseen = await update(database, ours, table, silent)
+    seen = await update(database, ours, table, loud)
+    again = await update(database, ours, table, silent)
+
+    assert unseen == []
+    assert [kind for kind, _ in kinds(seen)] == told
+    assert again == []
+
+
+async def test_every_table_that_signals_is_tried(database: Database) -> None:
+    async with database.transaction() as db:
+        statement = text(
+            "select distinct c.relname from pg_trigger t join pg_class c on c.oid = t.tgrelid"
+            " join pg_proc p on p.oid = t.tgfoid where t.tgname = 'signal_update'"
+            " and p.pronamespace = 'realtime'::regnamespace"
+        )
+        assert set((await db.scalars(statement)).all()) == set(UPDATES)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"), [("visitor_sessions", "visitor_access"), ("staff_sessions", "staff_access")]
+)
+async def test_a_session_that_had_ended_is_deleted_in_silence(
+    database: Database, two_houses: tuple[House, House], table: str, told: str
+) -> None:
+    ours, theirs = two_houses
+    await update(database, ours, table, "set revoked_at = now()")
+    ended: Found = []
+    live: Found = []
+
+    for house, sink in ((ours, ended), (theirs, live)):
+        async with (
+            noting(database, house, sink),
+            database.transaction(house.org_id, account_id=house.staff.account_id) as db,
+        ):
+            await db.execute(text(f"delete from {table}"))
+
+    assert ended == []
+    assert kinds(live) == [(told, "access.changed")]
+
+
+async def test_of_many_rows_those_that_changed_are_signalled_once_each(
+    database: Database, two_houses: tuple[House, House]
+) -> None:
+    ours, _ = two_houses
+    for number in range(4):
+        await say(database, ours, f"message {number}")
+
+    found = await update(
+        database, ours, "messages", "set text = case when rev > 2 then 'better' else text end"
+    )
+
+    assert sorted(payload["version"] for _, _, payload in found) == [3, 4]
