@@ -39,7 +39,8 @@ from chatbot.jobs import Jobs
 from chatbot.library.crawling import Crawling
 from chatbot.library.ingest import Ingestion, as_ours
 from chatbot.library.upkeep import Upkeep
-from chatbot.realtime import events, frames, topics
+from chatbot.realtime import events, frames, reports, topics
+from chatbot.realtime.bus import bus_of
 from chatbot.realtime.layer import Realtime
 from chatbot.realtime.signals import Signal
 from chatbot.settings import Settings
@@ -78,13 +79,22 @@ SOCKET_STRUCTS = (
     events.RetryAnswer,
     events.SetTyping,
     events.Typing,
+    events.SetPresence,
+    events.Present,
+    events.Presence,
+    events.SendBroadcast,
+    events.Broadcast,
     events.Renewed,
+    reports.Report,
     events.System,
     frames.Start,
     frames.Delta,
     frames.Snap,
     frames.End,
 )
+
+
+HEARD = (topics.ANSWER_STOP, topics.HANDOFF_TAKEN)  # signals that answers of this process obey
 
 
 class Service:
@@ -138,7 +148,7 @@ class Service:
         self._run_jobs = run_jobs
         self.http = self._http(more_routes)
         self.asgi = self.realtime.asgi(web.Doorway(self.http), self.asking)
-        self.realtime.relay.listen(self._heard)
+        self.realtime.relay.listen(self._heard, lambda _topic, event: event in HEARD)
 
     async def start(self) -> None:
         """Follow the database, take up what a dead process left, and run jobs if told to."""
@@ -200,6 +210,7 @@ class Service:
             public_url=self.settings.public_url,
             limits=self.settings.limits,
             trusted_proxies=self.settings.trusted_proxies,
+            bus=bus_of(self.settings.redis_url),
         )
 
     def _http(self, more_routes: Sequence[Router]) -> Litestar:

@@ -11,7 +11,7 @@ import click
 import uvloop
 from rich.console import Console
 
-from chatbot import demo, doctor, embedded, foreground, logs, serving, terminal
+from chatbot import demo, doctor, embedded, foreground, logs, serving, terminal, workers
 from chatbot.answering.writing import Writing
 from chatbot.app import Service, endpoints_of, fetcher_of, models_of, openapi_schema, reranker_of
 from chatbot.database import Database
@@ -34,6 +34,7 @@ _NOTHING_TO_MIGRATE = "chatbot: the embedded database is migrated at every start
 data_dir_option = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="The embedded database's folder."
 )
+worker_option = click.option("--worker-of", type=(str, int), hidden=True)
 org_option = click.option("--org", "org", required=True, help="The organisation's slug.")
 
 
@@ -78,9 +79,10 @@ def demo_command(port: int, demo_port: int | None, data_dir: Path | None, reset:
             more_routes=[demo.way_to(website_url)],
         )
         prepared = await demo.prepare(service, found.data_dir, website_port)
-        _print_demo(found, prepared, website_url)
+        click.echo(demo.greeting(found.public_url, prepared, website_url))
         website = demo.website(prepared.tag, found.public_url)
-        await serving.serve([(service.asgi, listener), (website, website_listener)])
+        apps = [(service.asgi, listener), (website, website_listener)]
+        await serving.serve(apps, on_leaving=service.realtime.drain)
 
     with serving.ready(settings) as found:
         _run(run_demo(found))
@@ -90,31 +92,27 @@ def demo_command(port: int, demo_port: int | None, data_dir: Path | None, reset:
 @click.option("--host", default=LOOPBACK, show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65_535))
 @click.option("--no-jobs", is_flag=True, help="Leave background jobs to `chatbot worker`.")
+@click.option(
+    "--workers",
+    "count",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, workers.WORKERS_MAX),
+    help="Processes that share the port; of several, one more runs the jobs.",
+)
+@worker_option
 @data_dir_option
-def serve(host: str, port: int, no_jobs: bool, data_dir: Path | None) -> None:
+def serve(data_dir: Path | None, **told: Any) -> None:
     """The service; with the embedded database when CHATBOT_DATABASE_URL is not set."""
-    settings = _settings(data_dir)
-    listener = serving.bind(host, port)
-    with serving.ready(settings) as found:
-        service = Service(found, run_jobs=not no_jobs)
-        _run(serving.serve([(service.asgi, listener)]))
+    sys.exit(workers.serve(_settings(data_dir), **told))
 
 
 @commands.command()
+@worker_option
 @data_dir_option
-def worker(data_dir: Path | None) -> None:
+def worker(data_dir: Path | None, worker_of: workers.WorkerOf | None) -> None:
     """Background jobs alone."""
-
-    async def work(found: Settings) -> None:
-        service = Service(found)
-        await service.jobs.start(service.resume)
-        try:
-            await serving.until_told_to_leave()
-        finally:
-            await service.stop()
-
-    with serving.ready(_settings(data_dir)) as found:
-        _run(work(found))
+    workers.work(_settings(data_dir), worker_of)
 
 
 @commands.command()
@@ -359,21 +357,6 @@ def eval_command(data_dir: Path | None, **told: Any) -> None:
         await command.run(database, models, endpoints, wanted, out=out, log=log)
 
     _with_database(data_dir, measure)
-
-
-def _print_demo(settings: Settings, prepared: demo.Demo, website_url: str) -> None:
-    people = " or ".join(email for email, _, _ in demo.PEOPLE)
-    click.echo(
-        f"""
-  website with the chat   {website_url}
-  console for staff       {settings.public_url}/console
-  log in as               {people}
-  password                {prepared.password}
-
-Ask something on the website, press “Talk to a person”, take over in the console.
-Ctrl+C ends it.
-"""
-    )
 
 
 def _settings(data_dir: Path | None) -> Settings:

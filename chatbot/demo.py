@@ -168,3 +168,17 @@ def _password(data_dir: Path) -> str:
     if not path.exists():
         embedded.write_private(path, secrets.token_urlsafe(9))
     return path.read_text()
+
+
+def greeting(public_url: str, prepared: Demo, website_url: str) -> str:
+    """What to open, and who one is there."""
+    people = " or ".join(email for email, _, _ in PEOPLE)
+    return f"""
+  website with the chat   {website_url}
+  console for staff       {public_url}/console
+  log in as               {people}
+  password                {prepared.password}
+
+Ask something on the website, press “Talk to a person”, take over in the console.
+Ctrl+C ends it.
+"""

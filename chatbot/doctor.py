@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import msgspec
 import psycopg
 from psycopg.rows import DictRow, dict_row
+from redis import Redis
+from redis.exceptions import RedisError
 
 from chatbot import pages
 from chatbot.errors import StartupError
@@ -14,6 +16,11 @@ from migrations import run
 CONNECT_TIMEOUT_S = 5
 POSTGRES_MIN = 150_000
 PGVECTOR_MIN = (0, 8, 4)
+REDIS_WITHIN_S = 2
+WITHOUT_REDIS = (
+    "Words of an answer reach windows at another process once a second; typing and presence do not"
+    " reach them. Set CHATBOT_REDIS_URL."
+)
 
 _ROLE = "select rolsuper, rolbypassrls from pg_roles where rolname = current_user"
 _OWNED = (
@@ -25,6 +32,11 @@ _UNFORCED = (
     "select coalesce(string_agg(relname, ', ' order by relname), '') as names from pg_class"
     " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
     " and relname <> 'alembic_version' and not (relrowsecurity and relforcerowsecurity)"
+)
+# Every web process has one relay, which says so to the database.
+_LISTENING = (
+    "select count(*) as count from pg_stat_activity"
+    " where datname = current_database() and application_name = 'chatbot relay'"
 )
 
 
@@ -44,7 +56,7 @@ def examine(settings: Settings) -> list[Finding]:
     findings.append(_origin(settings))
     built = "built" if pages.are_built() else pages.NOT_BUILT
     findings.append(Finding("front ends", pages.are_built(), built, fatal=False))
-    findings += [_model(settings), _embeddings(settings), _large(settings)]
+    findings += [_model(settings), _embeddings(settings), _large(settings), _redis(settings)]
     return findings
 
 
@@ -84,11 +96,51 @@ def _inside(link: psycopg.Connection[DictRow], settings: Settings) -> list[Findi
     findings.append(_pgvector(vector["version"]))
     if not all(finding.ok for finding in findings):
         return findings
-    current = run.current(settings.database_url) or "nothing"
-    if current != run.head():
-        behind = f"schema_behind: it is at {current}, needs {run.head()}. Run: chatbot migrate"
-        return [*findings, Finding("schema", False, behind)]
-    return [*findings, Finding("schema", True, current), *_rights(link)]
+    schema = _schema(run.current(settings.database_url))
+    findings.append(schema)
+    return [*findings, *_rights(link), _nodes(link, settings)] if schema.ok else findings
+
+
+def _schema(current: str | None) -> Finding:
+    if current and not run.knows(current):
+        # In the middle of an upgrade a node of the release before may have to start again.
+        text = f"{current}, newer than this code: sound for the next release, no further"
+        return Finding("schema", True, text)
+    if current and current == run.head():
+        return Finding("schema", True, current)
+    at = current or "nothing"
+    behind = f"schema_behind: it is at {at}, needs {run.head()}. Run: chatbot migrate"
+    return Finding("schema", False, behind)
+
+
+def _nodes(link: psycopg.Connection[DictRow], settings: Settings) -> Finding:
+    """What is lost when several web processes share this database without Redis."""
+    count = _one(link, _LISTENING)["count"]
+    text = f"{count} web process(es) at the moment"
+    if count > 1 and not settings.redis_url:
+        text = f"{text}, without Redis. {WITHOUT_REDIS}"
+    return Finding("nodes", True, text, fatal=False)  # less is heard at once, nothing is wrong
+
+
+def _redis(settings: Settings) -> Finding:
+    """Whether the way between the nodes is open."""
+    if not settings.redis_url:
+        return Finding("redis", True, "none: fine for one process", fatal=False)
+    try:
+        with Redis.from_url(
+            settings.redis_url,
+            socket_timeout=REDIS_WITHIN_S,
+            socket_connect_timeout=REDIS_WITHIN_S,
+            protocol=2,  # as the service speaks with it
+        ) as redis:
+            redis.ping()
+    except ValueError:
+        text = "bad_setting: CHATBOT_REDIS_URL must begin with redis://, rediss:// or unix://."
+        return Finding("redis", False, text)
+    except RedisError as error:
+        reason = f"redis_unavailable: {type(error).__name__}. Check CHATBOT_REDIS_URL."
+        return Finding("redis", False, f"{reason} {WITHOUT_REDIS}", fatal=False)
+    return Finding("redis", True, "answers", fatal=False)
 
 
 def _rights(link: psycopg.Connection[DictRow]) -> list[Finding]:

@@ -35,9 +35,10 @@ STOP_TIMEOUT_S = 30
 UNPRIVILEGED_ID = 65_534  # nobody; Postgres refuses to run as root
 BOOTSTRAP_SQL = Path(__file__).parent.parent / "migrations" / "sql" / "bootstrap.sql"
 
+CONNECTIONS_MAX = 120
 _SERVER_SETTINGS = {
     "listen_addresses": "''",
-    "max_connections": "120",
+    "max_connections": str(CONNECTIONS_MAX),
     "shared_buffers": "128MB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",

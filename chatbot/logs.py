@@ -6,6 +6,12 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 
+def name_process(name: str | None) -> None:
+    """Let every line say which of several processes wrote it."""
+    if name is not None:
+        structlog.contextvars.bind_contextvars(worker=name)
+
+
 def set_up(level: str) -> None:
     """JSON lines. Libraries that would print what visitors say speak from warning up."""
     for name in ("socketio", "engineio", "procrastinate", "httpx", "openai", "aiohttp"):
@@ -21,4 +27,6 @@ def set_up(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
+        # Line and line end in one write: several workers share the file.
+        logger_factory=structlog.WriteLoggerFactory(),
     )

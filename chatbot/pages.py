@@ -30,7 +30,7 @@ CHAT_CSP = (
     "default-src 'none'; script-src 'self'; connect-src 'self' {socket}; img-src 'self';"
     " base-uri 'none'; form-action 'none'"
 )
-_OLD_PART = re.compile(r"(main|socket|reason)-[A-Z0-9]+\.js")
+_OLD_PART = re.compile(r"(main|live|socket|reason)-[A-Z0-9]+\.js")
 _CROSS_ORIGIN = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 _TYPES = {
     ".js": "text/javascript; charset=utf-8",

@@ -6,7 +6,7 @@ import gc
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,12 +15,15 @@ import uvicorn
 
 from chatbot import doctor, embedded
 from chatbot.errors import StartupError
+from chatbot.pace import paced
 from chatbot.settings import Settings
 from migrations import run
 
 SECRETS_FILE = "secret_keys"
 SHUTDOWN_S = 15
-BACKLOG = 2048
+COLLECT_AFTER = (10_000, 20, 20)  # objects, rounds of the young, rounds of the middle-aged
+LEAVING_WITHIN_S = 15
+BACKLOG = 256  # all of it is accepted in one turn of the loop; who finds it full tries again
 WS_MESSAGE_BYTES_MAX = 65_536
 
 
@@ -55,22 +58,70 @@ def _kept_secret(settings: Settings) -> tuple[str, ...]:
         return tuple(path.read_text().split(","))
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; StartupError `port_taken` when somebody else has the port."""
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket; StartupError `port_taken` when somebody else has the port.
+
+    `shared` with other processes that ask for it so: the kernel then gives every new connection to
+    one of them, by a hash of both addresses.
+    """
+    listener = _bound(host, port, shared=shared, listening=True)
+    listener.setblocking(False)
+    return listener
+
+
+def reserve(host: str, port: int) -> socket.socket:
+    """Keep a port that only `shared` sockets of this user can bind from now on; it hears nothing
+    itself. StartupError as from `bind`.
+    """
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise StartupError(
+            "workers_unsupported: this system cannot share a port. Leave --workers out."
+        )
+    _bound(host, port).close()  # a port that others share already is not free
+    return _bound(host, port, shared=True)
+
+
+def _bound(host: str, port: int, *, shared: bool = False, listening: bool = False) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
-        listener.listen(BACKLOG)
+        if listening:
+            listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         code = "port_refused" if isinstance(error, PermissionError) else "port_taken"
         raise StartupError(
             f"{code}: {host}:{port} cannot be had ({error.strerror}). Choose another with --port."
         ) from error
-    listener.setblocking(False)
     return listener
+
+
+class Lifeline:
+    """A worker's end of the pipe to the process that started it; none has a process of its own."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._pipe = None if descriptor is None else socket.socket(fileno=descriptor)
+
+    def tell_ready(self) -> None:
+        """The parent may count on this process."""
+        if self._pipe is not None:
+            self._pipe.send(b"1")
+
+    def on_orphaned(self, leave: Callable[[], None]) -> None:
+        """Call `leave` when the parent is gone, however that came about."""
+        if self._pipe is None:
+            return
+        loop, descriptor = asyncio.get_running_loop(), self._pipe.fileno()
+
+        def gone() -> None:
+            loop.remove_reader(descriptor)
+            leave()
+
+        loop.add_reader(descriptor, gone)
 
 
 class WebServer(uvicorn.Server):
@@ -78,10 +129,21 @@ class WebServer(uvicorn.Server):
     two.
     """
 
-    def __init__(self, app: Any, *, shutdown_s: int = SHUTDOWN_S) -> None:
+    def __init__(
+        self,
+        app: Any,
+        *,
+        shutdown_s: int = SHUTDOWN_S,
+        on_started: Callable[[], None] = lambda: None,
+        on_leaving: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._on_started = on_started
+        self._on_leaving = on_leaving
         super().__init__(
             uvicorn.Config(
                 app,
+                http=paced(),
+                backlog=BACKLOG,
                 ws="websockets-sansio",
                 ws_max_size=WS_MESSAGE_BYTES_MAX,
                 ws_per_message_deflate=False,
@@ -100,12 +162,31 @@ class WebServer(uvicorn.Server):
     def capture_signals(self) -> Generator[None]:
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()
 
-async def serve(apps: Sequence[tuple[Any, socket.socket]]) -> None:
-    """Run each app on its socket until SIGINT or SIGTERM; then let what runs end, bounded in
-    time.
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say so first: what follows closes every connection."""
+        if self._on_leaving is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LEAVING_WITHIN_S):
+                    await self._on_leaving()
+        await super().shutdown(sockets)
+
+
+async def serve(
+    apps: Sequence[tuple[Any, socket.socket]],
+    *,
+    on_leaving: Callable[[], Awaitable[None]] | None = None,
+    life: Lifeline | None = None,
+) -> None:
+    """Run each app on its socket until SIGINT or SIGTERM, or the parent's end; then `on_leaving`,
+    and let what runs end, bounded in time. Raises StartupError when an app cannot start.
     """
-    servers = [WebServer(app) for app, _ in apps]
+    life = life or Lifeline(None)
+    servers = [WebServer(app, on_started=life.tell_ready, on_leaving=on_leaving) for app, _ in apps]
 
     def leave() -> None:
         for server in servers:
@@ -113,6 +194,7 @@ async def serve(apps: Sequence[tuple[Any, socket.socket]]) -> None:
             server.should_exit = True
 
     _on_signals(leave)
+    life.on_orphaned(leave)
     keep_for_good()
     await asyncio.gather(
         *(
@@ -120,20 +202,26 @@ async def serve(apps: Sequence[tuple[Any, socket.socket]]) -> None:
             for server, (_, listener) in zip(servers, apps, strict=True)
         )
     )
+    if not all(server.started for server in servers):
+        raise StartupError("startup_failed: the service could not start. The log says why.")
 
 
 def keep_for_good() -> None:
     """What is loaded by now stays until the end: the collector need not look through it again (a
-    full collection took 140 ms, in which nothing else moves).
+    full collection took 140 ms, in which nothing else moves). And it need not look after every 700
+    new objects: one connection makes as many.
     """
+    gc.set_threshold(*COLLECT_AFTER)
     gc.collect()
     gc.freeze()
 
 
-async def until_told_to_leave() -> None:
-    """Wait for SIGINT or SIGTERM."""
+async def until_told_to_leave(life: Lifeline) -> None:
+    """Wait for SIGINT or SIGTERM, or the parent's end."""
     told = asyncio.Event()
     _on_signals(told.set)
+    life.on_orphaned(told.set)
+    life.tell_ready()
     await told.wait()
 
 

@@ -12,7 +12,9 @@ PREFIX = "CHATBOT_"
 LIMIT_PREFIX = "CHATBOT_LIMIT_"
 SECRET_LENGTH_MIN = 32
 SECRET_LETTERS_MIN = 8
+METRICS_TOKEN_LENGTH_MIN = 16
 UPLOAD_BYTES_MAX = 20 * 1024 * 1024  # what the knowledge base stores of one file
+SOCKET_FRAME_BYTES_MAX = 65_536  # beyond it the connection is cut, unread
 
 
 def _help(text: str) -> dict[str, str]:
@@ -69,10 +71,45 @@ class Limits:
     visitor_idle_hours: int = field(default=24, metadata=_help("… or after this without a sign"))
     staff_idle_hours: int = field(default=12, metadata=_help("staff log-in ends after this idle"))
     topics_per_socket: int = field(default=20, metadata=_help("topics one socket may subscribe"))
-    events_per_second: int = field(default=10, metadata=_help("socket events per second"))
+    events_per_second: int = field(
+        default=10, metadata=_help("events one socket may send per second (twice that at once)")
+    )
+    joins_per_second: int = field(
+        default=20, metadata=_help("topics one socket may ask for per second (twice that at once)")
+    )
+    joins_per_second_process: int = field(
+        default=2_000, metadata=_help("… all sockets of a process (twice that at once)")
+    )
+    connects_per_second_process: int = field(
+        default=500, metadata=_help("sockets a process takes in per second (twice that at once)")
+    )
+    presence_per_half_minute: int = field(
+        default=20, metadata=_help("presence calls of one socket in 30 seconds")
+    )
+    socket_event_bytes_max: int = field(
+        default=65_536, metadata=_help("largest event of a socket, at most 64 KiB")
+    )
     socket_queue_frames: int = field(
         default=256, metadata=_help("frames waiting for one socket before it is closed")
     )
+    socket_queue_bytes: int = field(default=1_000_000, metadata=_help("… and bytes waiting for it"))
+    socket_prove_seconds: int = field(
+        default=5, metadata=_help("from connecting to proving whose socket it is")
+    )
+    socket_ping_seconds: int = field(
+        default=15, metadata=_help("heartbeat of a socket: how often it is asked")
+    )
+    socket_pong_seconds: int = field(
+        default=10, metadata=_help("… and how long its answer may take")
+    )
+    sockets_per_person: int = field(default=20, metadata=_help("open sockets of one person"))
+    sockets_per_block: int = field(
+        default=2_000, metadata=_help("open sockets of one address block (/32, or /64 of IPv6)")
+    )
+    sockets_unproven_per_block: int = field(
+        default=200, metadata=_help("… that did not prove yet whose they are")
+    )
+    sockets_per_process: int = field(default=10_000, metadata=_help("open sockets of a process"))
 
 
 @dataclass(frozen=True)
@@ -93,6 +130,14 @@ class Settings:
     )
     public_url: str = field(
         default="http://localhost:8000", metadata=_help("where browsers reach the service")
+    )
+    redis_url: str = field(
+        default="",
+        repr=False,
+        metadata=_help(
+            "Redis between several workers or nodes, for words of answers, typing and presence"
+            " (empty: none)"
+        ),
     )
     trusted_proxies: tuple[str, ...] = field(
         default=(), metadata=_help("addresses whose X-Forwarded-For is believed")
@@ -123,6 +168,11 @@ class Settings:
     reranker_key: str = field(
         default="", repr=False, metadata=_help("key of that endpoint, if it wants one")
     )
+    metrics_token: str = field(
+        default="",
+        repr=False,
+        metadata=_help("who shows it as a bearer may read `/metrics` (empty: this machine alone)"),
+    )
     log_level: str = field(default="info", metadata=_help("debug, info, warning or error"))
     data_dir: Path = field(
         default=Path(".chatbot"), metadata=_help("the embedded server's data and generated secrets")
@@ -144,6 +194,18 @@ class Settings:
         if values.get("reranker"):
             _check_reranker_url(values.get("reranker_url", ""))
         return cls(**values, limits=_limits(env))
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What another process must have in its environment to find the same settings."""
+    found = {
+        LIMIT_PREFIX + name.upper(): str(value) for name, value in vars(settings.limits).items()
+    }
+    for each in fields(Settings):
+        value = getattr(settings, each.name)
+        if each.name != "limits" and value:
+            found[env_name(each)] = ",".join(value) if isinstance(value, tuple) else str(value)
+    return dict(os.environ) | found
 
 
 def env_name(setting: "Field[Any]") -> str:
@@ -170,6 +232,11 @@ def _read(setting: "Field[Any]", value: str) -> Any:
             return Path(value)
         case "public_url":
             return value.rstrip("/")
+        case "metrics_token" if len(value) < METRICS_TOKEN_LENGTH_MIN:
+            raise StartupError(
+                "weak_secret: CHATBOT_METRICS_TOKEN needs at least"
+                f" {METRICS_TOKEN_LENGTH_MIN} characters. Make one with: openssl rand -hex 16"
+            )
         case "log_level" if value.lower() not in {"debug", "info", "warning", "error"}:
             raise StartupError("bad_setting: CHATBOT_LOG_LEVEL is debug, info, warning or error.")
         case _:
@@ -206,6 +273,10 @@ def _limits(env: Mapping[str, str]) -> Limits:
         values[each.name] = int(env[name])
     if values.get("upload_bytes_max", 0) > UPLOAD_BYTES_MAX:
         raise StartupError(f"bad_setting: a document has at most {UPLOAD_BYTES_MAX:,} bytes.")
+    if values.get("socket_event_bytes_max", 0) > SOCKET_FRAME_BYTES_MAX:
+        raise StartupError(
+            f"bad_setting: an event of a socket has at most {SOCKET_FRAME_BYTES_MAX:,} bytes."
+        )
     return Limits(**values)
 
 

@@ -47,10 +47,11 @@ async def test_the_loader_is_cached_shortly_and_its_parts_for_good(
     assert loader.kind == part.kind == "text/javascript"
 
 
+@pytest.mark.parametrize("part", ["main", "live", "socket", "reason"])
 async def test_a_loader_from_before_an_update_is_led_to_todays_app(
-    browser: aiohttp.ClientSession,
+    browser: aiohttp.ClientSession, part: str
 ) -> None:
-    old = await fetch(browser, "/w/assets/main-OLDHASH1.js", follow=False)
+    old = await fetch(browser, f"/w/assets/{part}-OLDHASH1.js", follow=False)
     nothing = await fetch(browser, "/w/assets/other-OLDHASH1.js")
     outside = await fetch(browser, "/w/assets/..%2floader.js")
 

@@ -54,7 +54,10 @@ class Theme(msgspec.Struct, frozen=True):
 
 
 class Availability(msgspec.Struct, frozen=True):
+    """Whether somebody is there to help, and the topic that tells when that changes."""
+
     staff_online: bool
+    topic: str
 
 
 class SiteView(msgspec.Struct, frozen=True):
@@ -123,9 +126,17 @@ async def open_session(
         token=fresh,
         expires_at=session.created_at + doors.lifetime(settings).absolute,
         visitor=VisitorView(session.visitor_id),
-        site=_site_view(site, staffed=asking.is_staffed(site.org_id)),
+        site=_site_view(site, staffed=await asking.is_staffed(site.org_id)),
         conversations=conversations,
     )
+
+
+@get("/visitor/availability", operation_id="read_availability")
+async def read_availability(
+    visitor: NamedDependency[Visitor], asking: NamedDependency[Asking]
+) -> Availability:
+    """Ask again when the topic says `availability.changed`, and whenever it was joined anew."""
+    return _availability(visitor.org_id, staffed=await asking.is_staffed(visitor.org_id))
 
 
 @get("/visitor/conversations", operation_id="list_visitor_conversations")
@@ -258,6 +269,7 @@ VISITOR_ROUTES = Router(
     path="/",
     route_handlers=[
         open_session,
+        read_availability,
         list_visitor_conversations,
         begin_conversation,
         read_transcript,
@@ -297,5 +309,9 @@ def _site_view(site: Site, *, staffed: bool) -> SiteView:
         greeting=site.greeting,
         starters=list(site.starters),
         theme=Theme(site.accent, "start" if site.side == "start" else "end"),
-        availability=Availability(staff_online=staffed),
+        availability=_availability(site.org_id, staffed=staffed),
     )
+
+
+def _availability(org_id: UUID, *, staffed: bool) -> Availability:
+    return Availability(staff_online=staffed, topic=f"org:{org_id}:public")

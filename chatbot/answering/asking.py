@@ -2,7 +2,7 @@
 person.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from sqlalchemy import select
@@ -34,7 +34,7 @@ class Asking:
         answers: Answers,
         limits: Limits,
         rates: Rates,
-        is_staffed: Callable[[UUID], bool],
+        is_staffed: Callable[[UUID], Awaitable[bool]],
     ) -> None:
         self._database = database
         self._answers = answers

@@ -1,4 +1,6 @@
-"""A table of questions taken in for a colleague: read beside the event loop, signalled once."""
+"""A table of questions taken in for a colleague: read beside the event loop, and signalled once for
+all rows of a transaction.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -15,13 +17,13 @@ from knowledge import faqcsv, faqimport
 from knowledge.faqimport import Report
 from knowledge.models import Models
 
-# Two thousand rows would be as many signals; whoever looks on needs one.
+# Two thousand rows would be as many signals; whoever looks on needs one for each transaction that
+# wrote, within it: a transaction that only read or was rolled back has no number.
 _QUIET: Final = text("SELECT set_config('realtime.quiet', 'on', true)")
-_CLOSING_SIGNAL: Final = text("""
-    UPDATE documents SET updated_at = updated_at WHERE org_id = :org AND id = (
-        SELECT id FROM documents WHERE org_id = :org AND kind = 'faq'
-        ORDER BY updated_at DESC LIMIT 1)
-""")
+_CLOSE: Final = text(
+    "SELECT realtime.close_quiet(:topic, 'document.changed')"
+    " WHERE pg_current_xact_id_if_assigned() IS NOT NULL"
+)
 
 
 async def take_in(
@@ -37,12 +39,6 @@ async def take_in(
         async with database.transaction(org_id, actor=staff.actor) as db:
             await db.execute(_QUIET)
             yield db
+            await db.execute(_CLOSE, {"topic": f"org:{org_id}:knowledge"})
 
-    try:
-        return await faqimport.take_in(
-            quietly, models, staff.org_id, rows, dry_run=dry_run, most=most
-        )
-    finally:
-        if not dry_run:
-            async with database.transaction(staff.org_id, actor=staff.actor) as db:
-                await db.execute(_CLOSING_SIGNAL, {"org": staff.org_id})
+    return await faqimport.take_in(quietly, models, staff.org_id, rows, dry_run=dry_run, most=most)

@@ -1,7 +1,7 @@
 """The shapes of socket events and their acknowledgements. Unknown fields are refused."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -75,6 +75,71 @@ class Typing(msgspec.Struct, frozen=True):
     on: bool
 
 
+StateKey = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
+StateWord = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{0,64}\Z")]
+StateNumber = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+State = Annotated[dict[StateKey, bool | StateNumber | StateWord], msgspec.Meta(max_length=8)]
+"""What somebody who is there says of it: flags, numbers and ids. No text that could name a person
+or quote one, and never more than 1 KB.
+"""
+
+
+class SetPresence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`null` takes it back; the acknowledgement tells who is there in both cases."""
+
+    topic: TopicName
+    state: State | None
+
+
+class Member(msgspec.Struct, frozen=True):
+    """Somebody who is there, however many windows are open; the state is that of the latest."""
+
+    key: str
+    name: str
+    state: State
+
+
+class Present(msgspec.Struct, frozen=True):
+    """Who is there. `members` holds at most 200, `count` counts all."""
+
+    members: list[Member]
+    count: int
+
+
+class Presence(msgspec.Struct, frozen=True):
+    """Who came or changed, and who left. `state` when not null is everybody, in place of what was
+    known.
+    """
+
+    topic: str
+    joined: list[Member]
+    left: list[str]
+    state: list[Member] | None
+    count: int
+
+
+class SendBroadcast(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`payload` is at most 1 KB as JSON."""
+
+    topic: TopicName
+    event: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_.]{0,59}\Z")]
+    payload: dict[str, Any]
+
+
+class Sender(msgspec.Struct, frozen=True):
+    key: str
+    name: str
+
+
+class Broadcast(msgspec.Struct, frozen=True):
+    """Said by one client to the others who hear the topic; kept nowhere."""
+
+    topic: str
+    event: str
+    payload: dict[str, Any]
+    sender: Sender = msgspec.field(name="from")
+
+
 class Send(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     client_id: Annotated[str, msgspec.Meta(min_length=1, max_length=CLIENT_ID_CHARS_MAX)]
     text: str
@@ -90,7 +155,7 @@ class RetryAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mid: UUID
 
 
-class System(msgspec.Struct, frozen=True):
+class System(msgspec.Struct, frozen=True, omit_defaults=True):
     """The event `system`: what the server does to this socket, why, and what the client should do
     next.
     """
@@ -98,7 +163,8 @@ class System(msgspec.Struct, frozen=True):
     code: str
     retry: Retry
     message: str
+    retry_after_s: int | None = None
 
     @classmethod
     def of(cls, error: ChatbotError) -> "System":
-        return cls(error.code, error.retry, error.message)
+        return cls(error.code, error.retry, error.message, error.retry_after_s)

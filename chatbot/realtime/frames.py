@@ -83,7 +83,13 @@ class Stream:
     written so far.
     """
 
-    def __init__(self, start: Start, deliver: Deliver, clock: Clock) -> None:
+    def __init__(
+        self,
+        start: Start,
+        deliver: Deliver,
+        clock: Clock,
+        on_end: "Callable[[Stream], None]" = lambda _: None,
+    ) -> None:
         self.seq = 0
         self.text = ""
         self.start = start
@@ -91,6 +97,7 @@ class Stream:
         self._deliver = deliver
         self._room = topics.messages(start.conversation_id)
         self._clock = clock
+        self._on_end = on_end
         self._sent_chars = 0
         self._ring: deque[Delta] = deque(maxlen=RING_FRAMES)
         self._end: End | None = None
@@ -128,6 +135,7 @@ class Stream:
         self._end = End(mid, attempt, self.seq, status, version)
         self.ended_at = self._clock.time()
         self._send(self._end)
+        self._on_end(self)
 
     @property
     def sent(self) -> Snap:
@@ -173,13 +181,15 @@ class AnswerFrames:
         self._deliver = deliver
         self._clock = clock
         self._streams: dict[UUID, Stream] = {}
+        self._ended: deque[Stream] = deque()  # in the order of their ends
+        self._ended_chars = 0
 
     def open(self, *, org_id: UUID, conversation_id: UUID, mid: UUID, attempt: int) -> Stream:
         """Send `answer.start`; a new attempt at the same answer replaces the old one."""
         clock = self._clock or asyncio.get_running_loop()
         self._forget(clock.time())
         self._streams.pop(mid, None)
-        stream = Stream(Start(conversation_id, mid, attempt), self._deliver, clock)
+        stream = Stream(Start(conversation_id, mid, attempt), self._deliver, clock, self._note_end)
         self._streams[mid] = stream
         return stream
 
@@ -206,15 +216,23 @@ class AnswerFrames:
         stream = self._streams.get(mid)
         return stream.start.conversation_id if stream else None
 
+    def _note_end(self, stream: Stream) -> None:
+        self._ended.append(stream)
+        self._ended_chars += len(stream.text)
+
     def _forget(self, now: float) -> None:
         """Drop ended streams that are old, then the oldest ones while there are too many or too
-        long ones.
+        long ones. What a new attempt replaced is not kept at all.
         """
-        chars = sum(len(each.text) for each in self._streams.values())
-        count = len(self._streams)
-        for mid, stream in list(self._streams.items()):
-            too_much = count >= ANSWERS_KEPT_MAX or chars > CHARS_KEPT_MAX
-            if stream.ended_at is None or not (too_much or now - stream.ended_at > KEEP_S):
-                continue
-            del self._streams[mid]
-            count, chars = count - 1, chars - len(stream.text)
+        while self._ended:
+            stream = self._ended[0]
+            mid = stream.start.mid
+            ended_at = now if stream.ended_at is None else stream.ended_at
+            is_kept = self._streams.get(mid) is stream
+            too_much = len(self._streams) >= ANSWERS_KEPT_MAX or self._ended_chars > CHARS_KEPT_MAX
+            if is_kept and not too_much and now - ended_at <= KEEP_S:
+                return
+            self._ended.popleft()
+            self._ended_chars -= len(stream.text)
+            if is_kept:
+                del self._streams[mid]

@@ -2,24 +2,36 @@
 stopped together.
 """
 
-from collections.abc import Sequence
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 import socketio
 
 from chatbot.database import Database
-from chatbot.errors import Unavailable
-from chatbot.realtime import topics
+from chatbot.realtime import metrics, topics
+from chatbot.realtime.attendance import Attending
+from chatbot.realtime.bus import Bus, LocalBus
+from chatbot.realtime.counting import Counting
 from chatbot.realtime.door import Deps, Door
+from chatbot.realtime.drain import Drain
+from chatbot.realtime.entrance import Entrance
+from chatbot.realtime.ephemera import Ephemera
 from chatbot.realtime.events import System
-from chatbot.realtime.frames import AnswerFrames
+from chatbot.realtime.nodes import Nodes
 from chatbot.realtime.relay import Relay
+from chatbot.realtime.reports import Reports
 from chatbot.realtime.signals import Signal
 from chatbot.realtime.sockets import NAMESPACES, SocketServer
 from chatbot.realtime.staff_socket import StaffAuth, StaffDoor
+from chatbot.realtime.switch import Switch
 from chatbot.realtime.visitor_socket import Asking, VisitorAuth, VisitorDoor
 from chatbot.settings import Limits
+
+WRITTEN_WITHIN_S = 2.0
 
 
 class Realtime:
@@ -36,17 +48,45 @@ class Realtime:
         public_url: str,
         limits: Limits,
         trusted_proxies: Sequence[str] = (),
+        bus: Bus | None = None,
     ) -> None:
         self.relay = Relay(database)
         self.server = SocketServer(limits, trusted_proxies)
-        self.frames = AnswerFrames(self.server.deliver)
-        self._deps = Deps(database, self.relay, self.frames, limits)
+        self.bus = bus or LocalBus()
+        self.nodes = Nodes(self.bus, database, self.server.deliver)
+        self.frames = self.nodes.frames
+        self._deps = Deps(
+            database,
+            self.relay,
+            self.nodes,
+            self.server,
+            limits,
+            Entrance(limits.joins_per_second_process),
+        )
+        node = secrets.token_hex(8)
+        self.attending = Attending(database, node=node)
+        self.ephemera = Ephemera(
+            server=self.server,
+            bus=self.bus,
+            database=database,
+            catalogue=lambda: self.relay.catalogue,
+            node=node,
+        )
+        self._drain = Drain(self.server)
         self._visitors = visitors
         self._staff = staff
         self._public_url = public_url
         self._doors: list[Door[Any]] = []
-        self.relay.listen(self._pass_on)
-        self.relay.listen_for_gaps(self._tell_all_to_refetch)
+        self.reports = Reports()
+        self.counting = Counting(self.server)
+        self.relay.listen_for_kinds(Switch(self.server).changed)
+        self.relay.listen_for_kinds(self._leave_closed)
+        self.relay.listen(self._pass_on, self._concerns_us)
+        self.relay.listen_for_gaps(self.lose_signals)
+        self.relay.listen(self.attending.hear, self.attending.wants)
+        self.relay.listen_for_gaps(self.attending.forget_all)
+        self.relay.listen(self.ephemera.hear, self.ephemera.wants)
+        self.relay.listen_for_gaps(self.ephemera.forget_rights)
 
     def asgi(self, app: Any, asking: Asking) -> socketio.ASGIApp:
         """`app` with `/socket.io` in front of it; lifespan and all other paths go to `app`."""
@@ -56,11 +96,16 @@ class Realtime:
         ]
         for door in self._doors:
             self.server.register_namespace(door)
+            door.hearing.watch(self.nodes)
+            door.hearing.watch(self.attending)
+            self.ephemera.serve(door)
+            self.reports.serve(door)
+            door.hearing.watch(self.counting)
         return socketio.ASGIApp(self.server, other_asgi_app=app)
 
-    def is_staffed(self, org_id: UUID) -> bool:
-        """Whether a colleague of the organisation has the console open in this process."""
-        return any(door.listener == "staff" and door.serves(org_id) for door in self._doors)
+    async def is_staffed(self, org_id: UUID) -> bool:
+        """Whether a colleague of the organisation has the console open, on any node."""
+        return await self.attending.is_staffed(org_id)
 
     def doors(self) -> dict[str, list[str]]:
         """Every event that a client may send, by namespace."""
@@ -69,26 +114,69 @@ class Realtime:
     async def start(self) -> None:
         """Follow the database from now on."""
         await self.relay.start()
+        await self.nodes.start()
+        await self.ephemera.start()
+        await self.attending.start()
+        await self.counting.start()
+
+    async def drain(self) -> None:
+        """Tell every socket that this server goes down, let nobody in any more, and close them: to
+        be called before the web server closes connections in its own way.
+        """
+        await self._drain.announce()
+        await self._drain.close_all()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WRITTEN_WITHIN_S):
+                while self.server.eio.sockets:  # noqa: ASYNC110 - their writers empty the queues
+                    await asyncio.sleep(0.01)
 
     async def stop(self) -> None:
         """Tell every socket that the service restarts, and close it."""
-        error = Unavailable("restarting", "The service is restarting. It is back in a moment.")
-        await self.server.dismiss_all(error)
+        await self.drain()
+        await self.counting.stop()
+        await self.attending.stop()
+        await self.ephemera.stop()
+        await self.nodes.stop()
         await self.relay.stop()
         await self.server.shutdown()
 
-    def _pass_on(self, org_id: UUID, signal: Signal) -> None:
-        topic = topics.parse(signal.topic)
-        if topic is None:
-            return  # a program's own kind, which nobody here can subscribe
-        if topic.kind.listeners:
-            self.server.deliver("signal", signal, signal.topic)
-        elif signal.event == topics.ACCESS_CHANGED:
-            for door in self._doors:
-                door.access_changed(topic)
-
-    def _tell_all_to_refetch(self) -> None:
+    def lose_signals(self) -> None:
+        """Signals were lost for good: all read their state anew, and prove their rights again."""
         notice = System("signals_lost", "refetch", "Live updates were interrupted. Load again.")
         for namespace in NAMESPACES:
             for sid in self.server.manager.all_sids(namespace):
                 self.server.manager.deliver("system", notice, namespace=namespace, room=sid)
+        for door in self._doors:
+            door.access_missed()
+
+    def _concerns_us(self, topic: str, event: str) -> bool:
+        return event == topics.ACCESS_CHANGED or self.server.manager.has_listeners(topic)
+
+    def _pass_on(self, org_id: UUID, signal: Signal) -> None:
+        topic = self.relay.catalogue.parse(signal.topic)
+        if topic is None:
+            return  # of a kind that nobody can subscribe, or no longer
+        if topic.kind.listeners:
+            self.server.deliver("signal", signal, signal.topic)
+            deliveries = sum(len(rooms.get(signal.topic, ())) for rooms in self._rooms())
+            metrics.of_kind(metrics.kind(signal.topic)).deliveries.inc(deliveries)
+        elif signal.event == topics.ACCESS_CHANGED:
+            for door in self._doors:
+                door.access_changed(topic)
+
+    def _leave_closed(self, _before: topics.Catalogue, now: topics.Catalogue) -> None:
+        """A program's kind was forgotten, or is no longer for everybody: whoever joined before that
+        leaves.
+        """
+        notice = System("access_changed", "refetch", "Your rights changed. Load again.")
+        for door in self._doors:
+            rooms = [room for room in self.server.manager.rooms.get(door.namespace, {}) if room]
+            for room in rooms:
+                if room.count(":") != 2 or now.may_ask(room, door.listener):
+                    continue
+                for sid in door.hearing.sids(room):
+                    door.hearing.leave(sid, room)
+                    door.tell(sid, "system", notice)
+
+    def _rooms(self) -> Iterable[dict[Any, dict[str, str]]]:
+        return (self.server.manager.rooms.get(each, {}) for each in NAMESPACES)

@@ -27,5 +27,5 @@ class StaffDoor(Door[Staff]):
             raise NotSignedIn
         return await self._auth(token)
 
-    def _name(self, person: Staff) -> str:
+    def name(self, person: Staff) -> str:
         return person.name

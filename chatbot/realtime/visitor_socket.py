@@ -51,7 +51,7 @@ class VisitorDoor(Door[Visitor]):
         visitor = await self._auth(token, origin)
         return visitor, visitor.expires_at
 
-    def _name(self, person: Visitor) -> str:
+    def name(self, person: Visitor) -> str:
         return ""
 
     async def _send(self, sid: str, client: Client[Visitor], asked: Send) -> wire.Message:

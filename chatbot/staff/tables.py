@@ -4,7 +4,15 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, func
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Text,
+    UniqueConstraint,
+    func,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatbot.database import Base, new_id, utc_now
@@ -65,3 +73,24 @@ class StaffMember(Base):
 
 
 Index("ix_staff_members_account_id", StaffMember.account_id)
+
+
+class Attendance(Base):
+    """A colleague has the console open on a node; it counts until then, unless it is renewed."""
+
+    __tablename__ = "attendance"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["org_id", "staff_id"],
+            ["staff_members.org_id", "staff_members.id"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(primary_key=True)
+    node: Mapped[str] = mapped_column(Text, primary_key=True)
+    until: Mapped[datetime]
+
+
+Index("ix_attendance_until", Attendance.until)

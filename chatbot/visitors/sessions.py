@@ -6,13 +6,14 @@ from hashlib import sha256
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chatbot.database import Database, new_id, utc_now
 from chatbot.errors import Forbidden, NotSignedIn
 from chatbot.orgs import origins
 from chatbot.orgs.tables import Site
+from chatbot.question import ask
 from chatbot.tokens import Tokens
 from chatbot.visitors.tables import VisitorRecord, VisitorSession
 
@@ -20,6 +21,15 @@ PURPOSE = "visitor-session.v1"
 SEEN_EVERY = timedelta(minutes=1)
 RENEWAL_GRACE = timedelta(minutes=1)
 LOCALE_CHARS_MAX = 35
+
+# Every call of a visitor begins with this: one way there and back.
+_COLUMNS = VisitorSession.__table__.columns.keys()
+_FIND = """
+select session.* from scope, lateral (
+  select * from visitor_sessions
+  where org_id = cast(scope.org as uuid) and secret_hash = %(hash)s
+) as session
+"""
 
 
 class Lifetime(msgspec.Struct, frozen=True):
@@ -110,15 +120,10 @@ async def find(
         hashed = sha256(claims["sid"].encode()).digest()
     except (KeyError, ValueError) as error:
         raise NotSignedIn from error
-    async with database.transaction(org_id, keeps_plans=True) as db:
-        session = await db.scalar(
-            select(VisitorSession).where(
-                VisitorSession.org_id == org_id, VisitorSession.secret_hash == hashed
-            )
-        )
-    if session is None or session.site_id != site_id:
+    rows = await ask(database, _FIND, {"hash": hashed}, org_id=org_id, actor="")
+    if not rows or rows[0].site_id != site_id:
         raise NotSignedIn
-    return session
+    return VisitorSession(**{name: getattr(rows[0], name) for name in _COLUMNS})
 
 
 async def authenticate(

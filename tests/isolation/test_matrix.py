@@ -5,6 +5,7 @@ The cases are held against the route table and the sockets' own list of events: 
 event without a case fails here.
 """
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,6 +94,7 @@ WITH_IDS = (
 
 # No id of ours in the path; what the lists among them hold is checked below.
 WITHOUT_IDS = {
+    ("GET", "/visitor/availability"),
     ("GET", "/visitor/conversations"),
     ("POST", "/visitor/conversations"),
     ("GET", "/conversations"),
@@ -137,9 +139,12 @@ VISITOR_EVENTS = {
     "stop",
     "retry",
     "typing",
+    "presence",
+    "broadcast",
     "renew",
+    "report",
 }
-STAFF_EVENTS = {"subscribe", "unsubscribe", "resume", "typing", "renew"}
+STAFF_EVENTS = VISITOR_EVENTS - {"send", "stop", "retry"}
 
 
 @pytest.fixture(scope="module")
@@ -294,11 +299,12 @@ async def test_a_visitor_cannot_name_another_organisation_on_the_socket(
         retried = await visitor.emit("retry", {"mid": ids["answer"]})
         resumed = await visitor.emit("resume", {"mid": ids["answer"], "attempt": 1, "after": 0})
         typed = await visitor.emit("typing", {"conversation_id": ids["conversation"], "on": True})
+        spoken = [await each for topic in foreign for each in _speaking(visitor, topic)]
         renewed = await visitor.emit("renew", {"token": "nonsense"})
 
     assert set(subscribed["topics"].values()) == {"not_found"}
     assert unsubscribed == {}
-    for refused in (sent, stopped, retried, resumed, typed):
+    for refused in (sent, stopped, retried, resumed, typed, *spoken):
         assert refused["error"]["code"] == "not_found"
     assert renewed["error"]["code"] == "not_signed_in"
 
@@ -320,11 +326,12 @@ async def test_staff_cannot_name_another_organisation_on_the_socket(
         subscribed = await ana.emit("subscribe", {"topics": foreign})
         resumed = await ana.emit("resume", {"mid": ids["answer"], "attempt": 1, "after": 0})
         typed = await ana.emit("typing", {"conversation_id": ids["conversation"], "on": True})
+        spoken = [await each for topic in foreign for each in _speaking(ana, topic)]
         renewed = await ana.emit("renew", {"token": "nonsense"})
 
     assert set(subscribed["topics"].values()) == {"not_found"}
-    assert resumed["error"]["code"] == "not_found"
-    assert typed["error"]["code"] == "not_found"
+    for refused in (resumed, typed, *spoken):
+        assert refused["error"]["code"] == "not_found"
     assert renewed["error"]["code"] == "not_signed_in"
 
 
@@ -345,6 +352,15 @@ async def test_another_visitor_of_the_same_organisation_is_as_foreign(
     assert read[0] == 404
     assert sent["error"]["code"] == "not_found"
     assert set(subscribed["topics"].values()) == {"not_found"}
+
+
+def _speaking(person: live.Person, topic: str) -> list[Awaitable[live.Json]]:
+    """Everything that names a topic and is no subscription."""
+    return [
+        person.emit("presence", {"topic": topic, "state": {}}),
+        person.emit("presence", {"topic": topic, "state": None}),
+        person.emit("broadcast", {"topic": topic, "event": "hello", "payload": {}}),
+    ]
 
 
 def _without_names(path: str) -> str:

@@ -18,6 +18,7 @@ from chatbot.conversations.tables import AuthorKind, Visibility
 from chatbot.database import Database, new_id, utc_now
 from chatbot.errors import NotFound
 from chatbot.orgs.sites import create_org, create_site
+from chatbot.realtime.bus import Bus
 from chatbot.realtime.layer import Realtime
 from chatbot.realtime.relay import Relay
 from chatbot.settings import Limits
@@ -27,10 +28,12 @@ from chatbot.staff.tables import Role, StaffMember, StaffSession
 from chatbot.tokens import Tokens
 from chatbot.visitors import sessions
 from chatbot.visitors.sessions import Visitor
+from tests.realtime.telephone import Telephone
 
 PUBLIC_URL = "http://localhost:9460"
 SITE_ORIGIN = "https://www.example.org"
-TOKENS = Tokens(["a key for tests, long enough to be one"])
+KEY = "a key for tests that is long enough to be one"
+TOKENS = Tokens([KEY])
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,9 @@ async def _not_found(
 
 
 @asynccontextmanager
-async def serving(database: Database, limits: Limits) -> AsyncGenerator[Service]:
+async def serving(
+    database: Database, limits: Limits, bus: Bus | None = None
+) -> AsyncGenerator[Service]:
     """The layer behind a real uvicorn on a free port of loopback."""
 
     async def visitors(token: str, origin: str | None) -> Visitor:
@@ -198,6 +203,7 @@ async def serving(database: Database, limits: Limits) -> AsyncGenerator[Service]
         staff=lambda token: login.authenticate_socket(database, TOKENS, token),
         public_url=PUBLIC_URL,
         limits=limits,
+        bus=bus,
     )
     answerer = Answerer(database)
     config = uvicorn.Config(
@@ -284,3 +290,28 @@ async def connected(
             yield ear
         finally:
             await ear.disconnect()
+
+
+@pytest.fixture(scope="module")
+async def telephone() -> Telephone:
+    """What joins the two nodes."""
+    return Telephone()
+
+
+@pytest.fixture(scope="module")
+async def two_nodes(
+    database: Database, telephone: Telephone
+) -> AsyncIterator[tuple[Service, Service]]:
+    """Two layers on one database, each with a line of its own."""
+    limits = Limits(events_per_second=1000, presence_per_half_minute=1000)
+    async with (
+        serving(database, limits, telephone.line()) as one,
+        serving(database, limits, telephone.line()) as two,
+    ):
+        yield one, two
+
+
+@pytest.fixture
+def node(two_nodes: tuple[Service, Service]) -> Service:
+    """The first of the two, where one is enough."""
+    return two_nodes[0]

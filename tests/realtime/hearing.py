@@ -1,4 +1,6 @@
-"""Two ways to hear in a test: what a relay told, and what a block of code left in the log."""
+"""Ways to hear in a test: what a relay told, what was missed, and what a block of code left in the
+log.
+"""
 
 import asyncio
 from collections import Counter
@@ -11,9 +13,10 @@ import psycopg
 from sqlalchemy import text
 
 from chatbot.database import Database
-from chatbot.realtime import topics
+from chatbot.realtime import catchup, topics
+from chatbot.realtime.catchup import MISSED_MAX, Missed
 from chatbot.realtime.relay import Relay
-from chatbot.realtime.signals import Signal
+from chatbot.realtime.signals import Cursor, Signal
 from tests.realtime.conftest import House
 
 Found = list[tuple[str, str, dict[str, Any]]]
@@ -51,13 +54,23 @@ async def send_from_outside(url: str, topic: str, numbers: Sequence[str]) -> Non
             await link.execute(statement, (number, topic))
 
 
+async def missed(database: Database, org_id: UUID, topics: Sequence[str], cursor: Cursor) -> Missed:
+    """What somebody of the organisation did not hear on those topics after `cursor`."""
+    statement = text("select * from realtime.missed(:topics, :epoch, :cur, :most)")
+    values = {"topics": list(topics), "epoch": cursor.epoch, "cur": cursor.cur}
+    async with database.transaction(org_id) as db:
+        rows = (await db.execute(statement, values | {"most": MISSED_MAX})).all()
+    return catchup.missed(org_id, cursor, rows)
+
+
 @asynccontextmanager
 async def noting(database: Database, house: House, sink: Found) -> AsyncGenerator[None]:
     """Puts into `sink` (topic, event, payload) of what the block signals in that organisation."""
     async with database.transaction() as db:
         epoch, cur = (await db.execute(text("select epoch, cur from realtime.position()"))).one()
     yield
-    names = [f"{kind.scope}:{{}}:{kind.feature}" for kind in topics.KINDS]
+    kinds = [kind for kind in topics.KINDS if kind.scope != "service"]
+    names = [f"{kind.scope}:{{}}:{kind.feature}" for kind in kinds]
     ids = {
         "org": house.org_id,
         "site": house.site_id,

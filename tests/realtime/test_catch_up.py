@@ -10,11 +10,12 @@ from sqlalchemy import text
 
 from chatbot import embedded
 from chatbot.database import Database
-from chatbot.realtime.relay import MISSED_MAX, Relay
+from chatbot.realtime.catchup import MISSED_MAX
+from chatbot.realtime.relay import Relay
 from chatbot.realtime.signals import Cursor
 from tests.conftest import copy_of
 from tests.realtime.conftest import House, build_house, say
-from tests.realtime.hearing import Notes, send_from_outside
+from tests.realtime.hearing import Notes, missed, send_from_outside
 
 TORTURE_S = 3.0
 WRITERS = 8
@@ -32,13 +33,13 @@ async def test_what_was_missed_is_told_after_the_cursor(
     message = await say(database, ours, "after")
     await say(database, theirs, "elsewhere")
 
-    missed = await relay.missed(ours.org_id, names[:1], cursor)
-    assert not missed.reset
-    assert [(each.topic, each.ids["message_id"]) for each in missed.signals] == [
+    found = await missed(database, ours.org_id, names[:1], cursor)
+    assert not found.reset
+    assert [(each.topic, each.ids["message_id"]) for each in found.signals] == [
         (names[0], str(message.id))
     ]
-    assert len((await relay.missed(ours.org_id, names, cursor)).signals) == 2
-    assert (await relay.missed(ours.org_id, [], cursor)).signals == []
+    assert len((await missed(database, ours.org_id, names, cursor)).signals) == 2
+    assert (await missed(database, ours.org_id, [], cursor)).signals == []
 
 
 async def test_catch_up_never_leaves_the_organisation(
@@ -48,9 +49,9 @@ async def test_catch_up_never_leaves_the_organisation(
     cursor = relay.cursor
     await say(database, theirs, "theirs")
 
-    missed = await relay.missed(ours.org_id, theirs.topics(), cursor)
+    found = await missed(database, ours.org_id, theirs.topics(), cursor)
 
-    assert missed.signals == []
+    assert found.signals == []
 
 
 async def test_a_signal_carries_a_cursor_from_which_it_is_told_again(
@@ -62,7 +63,7 @@ async def test_a_signal_carries_a_cursor_from_which_it_is_told_again(
     await notes.until(lambda: len(notes.signals) >= 4)
     [heard] = [each for each in notes.signals if each.event == "message.changed"]
 
-    again = await relay.missed(ours.org_id, [heard.topic], Cursor(heard.epoch, heard.cur))
+    again = await missed(database, ours.org_id, [heard.topic], Cursor(heard.epoch, heard.cur))
 
     assert [each.id for each in again.signals] == [heard.id]
 
@@ -81,9 +82,9 @@ async def test_a_transaction_open_at_the_cursor_is_not_missed(
         cursor = relay.cursor
         await early.commit()
 
-    missed = await relay.missed(ours.org_id, [topic], cursor)
+    found = await missed(database, ours.org_id, [topic], cursor)
 
-    assert [each.ids for each in missed.signals] == [{"n_id": "early"}]
+    assert [each.ids for each in found.signals] == [{"n_id": "early"}]
 
 
 @pytest.mark.parametrize("amount", [MISSED_MAX, MISSED_MAX + 1])
@@ -96,9 +97,9 @@ async def test_more_than_can_be_told_is_a_reset_and_never_a_part(
 
     await send_from_outside(database.url, topic, [str(each) for each in range(amount)])
 
-    missed = await relay.missed(ours.org_id, [topic], cursor)
-    assert missed.reset == (amount > MISSED_MAX)
-    assert len(missed.signals) == (0 if missed.reset else amount)
+    found = await missed(database, ours.org_id, [topic], cursor)
+    assert found.reset == (amount > MISSED_MAX)
+    assert len(found.signals) == (0 if found.reset else amount)
 
 
 async def test_a_cursor_that_cannot_be_trusted_is_a_reset(
@@ -116,8 +117,8 @@ async def test_a_cursor_that_cannot_be_trusted_is_a_reset(
         Cursor(here.epoch, "0:0:"),
         Cursor(here.epoch, "1:99999999999999999999:"),
     ):
-        assert (await relay.missed(ours.org_id, [topic], cursor)).reset, cursor
-    assert not (await relay.missed(ours.org_id, [topic], here)).reset
+        assert (await missed(database, ours.org_id, [topic], cursor)).reset, cursor
+    assert not (await missed(database, ours.org_id, [topic], here)).reset
 
 
 async def test_a_cursor_older_than_what_is_kept_is_a_reset(cluster: embedded.Urls) -> None:
@@ -139,13 +140,13 @@ async def test_a_cursor_older_than_what_is_kept_is_a_reset(cluster: embedded.Url
                 " '2020-01-01 12:00Z')"
             )
         topic = [f"org:{house.org_id}:inbox"]
-        assert not (await relay.missed(house.org_id, topic, old)).reset
+        assert not (await missed(database, house.org_id, topic, old)).reset
 
         async with database.transaction() as db:
             await db.execute(text("select realtime.maintain()"))
 
-        assert (await relay.missed(house.org_id, topic, old)).reset
+        assert (await missed(database, house.org_id, topic, old)).reset
         await asyncio.sleep(0.3)
-        assert not (await relay.missed(house.org_id, topic, relay.cursor)).reset
+        assert not (await missed(database, house.org_id, topic, relay.cursor)).reset
         await relay.stop()
         await database.close()

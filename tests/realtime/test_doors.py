@@ -9,7 +9,6 @@ import pytest
 from socketio.exceptions import ConnectionError as Refused
 
 from chatbot.database import Database
-from chatbot.realtime import door
 from chatbot.settings import Limits
 from tests.realtime.conftest import (
     PUBLIC_URL,
@@ -37,7 +36,7 @@ async def test_a_bad_token_is_refused_with_a_code(
             pass
     rooms: dict[str, Any] = service.realtime.server.manager.rooms
     assert rooms.get(namespace, {}) == {}
-    assert service.realtime.server.manager.pending_connect == {}
+    assert service.realtime.server.manager._between == set()
 
 
 @pytest.mark.parametrize(
@@ -100,17 +99,17 @@ async def test_a_failing_check_refuses_and_leaves_nothing_behind(
             pass
 
     assert service.realtime.server.manager.rooms == before
-    assert service.realtime.server.manager.pending_connect == {}
+    assert service.realtime.server.manager._between == set()
 
 
-async def test_a_person_has_a_bounded_number_of_sockets(
-    service: Service, two_houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ours, _ = two_houses
-    monkeypatch.setattr(door, "SOCKETS_PER_PERSON_MAX", 1)
-    async with connected(service, "/visitor", ours.visitor_token):
+async def test_a_person_has_a_bounded_number_of_sockets(database: Database) -> None:
+    house = await build_house(database)
+    async with (
+        serving(database, Limits(sockets_per_person=1)) as service,
+        connected(service, "/visitor", house.visitor_token),
+    ):
         with pytest.raises(Refused):
-            async with connected(service, "/visitor", ours.visitor_token):
+            async with connected(service, "/visitor", house.visitor_token):
                 pass
 
 
@@ -200,3 +199,34 @@ async def test_topics_and_events_are_limited(database: Database) -> None:
 
         assert code(refused[-1]) == "too_many_requests"
         assert refused[-1]["error"]["retry_after_s"] == 1
+
+
+async def test_topics_are_asked_for_at_a_bounded_rate(database: Database) -> None:
+    house = await build_house(database)
+    names = [f"org:{house.org_id}:{feature}" for feature in ("inbox", "dashboard", "knowledge")]
+    for limits in (Limits(joins_per_second=1), Limits(joins_per_second_process=1)):
+        async with (
+            serving(database, limits) as service,
+            connected(service, "/staff", house.staff_token()) as ear,
+        ):
+            two = await ear.ask("subscribe", {"topics": names[:2]})
+            refused = await ear.ask("subscribe", {"topics": names[2:]})
+
+            assert set(two["topics"].values()) == {"ok"}
+            assert code(refused) == "too_many_joins"
+            assert refused["error"]["retry"] == "backoff"
+            assert refused["error"]["retry_after_s"] >= 1
+
+
+async def test_a_long_event_is_answered_and_the_socket_lives(database: Database) -> None:
+    house = await build_house(database)
+    async with (
+        serving(database, Limits(socket_event_bytes_max=1_000)) as service,
+        connected(service, "/visitor", house.visitor_token) as ear,
+    ):
+        refused = await ear.ask("send", {"client_id": uuid4().hex, "text": "é" * 600})
+
+        assert code(refused) == "payload_too_large"
+        assert refused["error"]["retry"] == "never"
+        topic = f"org:{house.org_id}:public"
+        assert (await ear.ask("subscribe", {"topics": [topic]}))["topics"] == {topic: "ok"}

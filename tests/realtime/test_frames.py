@@ -1,5 +1,7 @@
 """Answer frames under a clock that stands still until told."""
 
+# pyright: reportPrivateUsage=false
+
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -225,3 +227,31 @@ async def test_memory_is_bounded_but_a_running_answer_is_never_dropped(
 
     assert answers.conversation_of(running.start.mid) == TALK
     assert kept == ended[-2:]
+
+
+async def test_memory_is_bounded_in_characters_too(
+    answers: AnswerFrames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "CHARS_KEPT_MAX", 25)
+    ended = [uuid4() for _ in range(5)]
+    for mid in ended:
+        stream = begin(answers, mid=mid)
+        stream.write("ten chars.")
+        await stream.end("complete", 1)
+
+    begin(answers, mid=uuid4())
+
+    assert [mid for mid in ended if answers.conversation_of(mid) is not None] == ended[-2:]
+
+
+async def test_what_a_new_attempt_replaced_counts_no_more(answers: AnswerFrames) -> None:
+    for attempt in range(1, 4):
+        stream = answers.open(org_id=uuid4(), conversation_id=TALK, mid=MID, attempt=attempt)
+        stream.write("some words")
+        await stream.end("failed", None)
+    running = answers.open(org_id=uuid4(), conversation_id=TALK, mid=MID, attempt=4)
+
+    answers.open(org_id=uuid4(), conversation_id=TALK, mid=uuid4(), attempt=1)
+
+    assert answers.conversation_of(running.start.mid) == TALK
+    assert (len(answers._ended), answers._ended_chars) == (0, 0)

@@ -11,8 +11,9 @@ import aiohttp
 import pytest
 
 from chatbot.database import Database
-from chatbot.realtime import sockets
-from chatbot.realtime.manager import Outbox, Rooms
+from chatbot.realtime import entrance, sockets
+from chatbot.realtime.manager import Rooms
+from chatbot.realtime.outbox import Outbox
 from chatbot.realtime.sockets import SocketServer
 from chatbot.settings import Limits
 from tests.realtime.conftest import (
@@ -51,6 +52,14 @@ async def try_to_sign_in(ws: aiohttp.ClientWebSocketResponse, namespace: str, to
     return await ws.receive_str()
 
 
+def refusal(packet: str) -> tuple[str, str]:
+    """Code and retry of a CONNECT_ERROR."""
+    assert packet.startswith("44"), packet
+    data = json.loads(packet.partition(",")[2])["data"]
+    assert data["retry_after_s"] >= 1
+    return data["code"], data["retry"]
+
+
 async def subscribe(ws: aiohttp.ClientWebSocketResponse, topic: str) -> None:
     await ws.send_str("42/visitor,1" + json.dumps(["subscribe", {"topics": [topic]}]))
     assert '"ok"' in await ws.receive_str()
@@ -65,16 +74,32 @@ async def closed(ws: aiohttp.ClientWebSocketResponse, within_s: float) -> list[s
 async def test_a_socket_that_never_proves_itself_is_closed(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sockets, "CONNECT_WITHIN_S", 0.3)
+    monkeypatch.setattr(service.realtime.server, "prove_within_s", 0.3)
     async with raw(service) as ws:
         await closed(ws, 2.0)
-    assert service.realtime.server._strangers == {}
+    assert service.realtime.server.guests.strangers() == []
+
+
+async def test_a_peer_that_is_silently_gone_is_noticed(database: Database) -> None:
+    house = await build_house(database)
+    limits = Limits(socket_ping_seconds=1, socket_pong_seconds=1)
+    async with (
+        serving(database, limits) as service,
+        raw(service) as gone,
+        connected(service, "/visitor", house.visitor_token) as ear,
+    ):
+        await sign_in(gone, house)
+
+        assert "2" in await closed(gone, 10.0)  # the ping that it never answered
+
+        await until(lambda: len(service.realtime.server.eio.sockets) == 1)
+        assert ear.connected
 
 
 async def test_a_refused_socket_is_closed_too(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sockets, "CONNECT_WITHIN_S", 0.3)
+    monkeypatch.setattr(service.realtime.server, "prove_within_s", 0.3)
     async with raw(service) as ws:
         await ws.send_str('40/visitor,{"token":"nonsense"}')
 
@@ -86,7 +111,7 @@ async def test_a_refused_socket_is_closed_too(
 async def test_who_leaves_the_namespace_and_stays_is_a_stranger_again(
     service: Service, two_houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sockets, "CONNECT_WITHIN_S", 0.3)
+    monkeypatch.setattr(service.realtime.server, "prove_within_s", 0.3)
     async with raw(service) as ws:
         await sign_in(ws, two_houses[0])
         await ws.send_str("41/visitor,")
@@ -97,7 +122,7 @@ async def test_who_leaves_the_namespace_and_stays_is_a_stranger_again(
 async def test_a_socket_that_proves_itself_stays(
     service: Service, two_houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sockets, "CONNECT_WITHIN_S", 0.3)
+    monkeypatch.setattr(service.realtime.server, "prove_within_s", 0.3)
     async with raw(service) as ws:
         await sign_in(ws, two_houses[0])
 
@@ -141,23 +166,65 @@ async def test_a_browser_cannot_hide_where_it_comes_from(
         assert found.startswith("40" if staff_may else "44"), found
 
 
-async def test_a_full_process_takes_no_more(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sockets, "SOCKETS_MAX", 0)
-    with pytest.raises(aiohttp.WSServerHandshakeError):
-        async with raw(service):
-            pass
+async def test_a_full_process_says_so_and_takes_no_more(database: Database) -> None:
+    house = await build_house(database)
+    async with serving(database, Limits(sockets_per_process=1)) as service, raw(service) as first:
+        await sign_in(first, house)
+        async with raw(service) as second:
+            refused = await try_to_sign_in(second, "/visitor", house.visitor_token)
+
+            assert refusal(refused) == ("too_many_connections", "backoff")
+            await closed(second, 3.0)
+        service.realtime.server.guests.left(next(iter(service.realtime.server.eio.sockets)))
+        async with raw(service) as third:
+            await sign_in(third, house)
 
 
-async def test_one_address_cannot_hold_the_door_open(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+async def test_a_flood_of_connections_is_not_even_heard(
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sockets, "STRANGERS_PER_ADDRESS_MAX", 2)
-    async with raw(service), raw(service):
+    monkeypatch.setattr(entrance, "HEADROOM", 0)
+    async with serving(database, Limits(sockets_per_process=1)) as service, raw(service):
         with pytest.raises(aiohttp.WSServerHandshakeError):
             async with raw(service):
                 pass
+
+
+async def test_one_network_has_a_bounded_number_of_sockets(database: Database) -> None:
+    house = await build_house(database)
+    async with serving(database, Limits(sockets_per_block=1)) as service, raw(service) as first:
+        await sign_in(first, house)
+        async with raw(service) as second:
+            refused = await try_to_sign_in(second, "/visitor", house.visitor_token)
+
+            assert refusal(refused) == ("too_many_connections", "backoff")
+
+
+async def test_one_network_cannot_hold_the_door_open(database: Database) -> None:
+    async with (
+        serving(database, Limits(sockets_unproven_per_block=2)) as service,
+        raw(service),
+        raw(service),
+    ):
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            async with raw(service):
+                pass
+
+
+async def test_a_crowd_is_asked_to_come_back_as_a_line(database: Database) -> None:
+    house = await build_house(database)
+    async with serving(database, Limits(connects_per_second_process=1)) as service:
+        said: list[str] = []
+        for _ in range(5):
+            async with raw(service) as ws:
+                said.append(await try_to_sign_in(ws, "/visitor", house.visitor_token))
+
+    refused = [json.loads(each.partition(",")[2])["data"] for each in said if each[:2] == "44"]
+    assert [each[:2] for each in said[:2]] == ["40", "40"]
+    assert {(each["code"], each["retry"]) for each in refused} == {("too_many_joins", "backoff")}
+    waits = [each["retry_after_s"] for each in refused]
+    assert waits == sorted(waits)
+    assert waits[-1] > waits[0] >= 1
 
 
 @pytest.mark.parametrize(
@@ -204,7 +271,7 @@ async def test_an_unreadable_packet_ends_the_socket(
 async def test_events_before_the_proof_reach_no_handler(
     service: Service, two_houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sockets, "CONNECT_WITHIN_S", 0.3)
+    monkeypatch.setattr(service.realtime.server, "prove_within_s", 0.3)
     stopped = list(service.answerer.stopped)
     async with raw(service) as ws:
         await ws.send_str('42/visitor,1["stop",{"mid":"00000000-0000-0000-0000-000000000007"}]')
@@ -238,13 +305,14 @@ async def test_who_leaves_during_the_proof_leaves_nothing_behind(
     async with raw(service) as ws:
         await ws.send_str('40/visitor,{"token":"any"}')
         await asyncio.sleep(0.1)
-        service.realtime.server._abort(next(iter(service.realtime.server._strangers)))
+        service.realtime.server._abort(service.realtime.server.guests.strangers()[0])
     gone.set()
     await asyncio.sleep(0.2)
 
     manager = service.realtime.server.manager
     assert manager.rooms.get("/visitor", {}) == {}
-    assert manager.pending_connect == {}
+    assert manager._between == set()
+    assert manager._sid_of == {}
     assert manager._rooms_of == {}
 
 
@@ -302,7 +370,8 @@ async def test_a_restart_is_announced(database: Database) -> None:
         ear_context = connected(service, "/visitor", house.visitor_token)
         ear = await ear_context.__aenter__()
     notice = await ear.hear("system", 1.0)
-    assert (notice["code"], notice["retry"]) == ("restarting", "backoff")
+    assert (notice["code"], notice["retry"]) == ("server_restarting", "backoff")
+    assert notice["retry_after_s"] == 1
     await ear_context.__aexit__(None, None, None)
 
 
@@ -317,7 +386,6 @@ async def test_a_socket_knows_its_rooms_and_leaves_them_all() -> None:
     rooms = Rooms()
     for number in range(100):
         rooms.basic_enter_room(f"s{number}", "/visitor", None, eio_sid=f"e{number}")
-        rooms.basic_enter_room(f"s{number}", "/visitor", f"s{number}", eio_sid=f"e{number}")
         rooms.basic_enter_room(f"s{number}", "/visitor", "topic")
         rooms.basic_enter_room(f"s{number}", "/visitor", f"own {number}")
 
@@ -336,7 +404,7 @@ async def test_a_socket_knows_its_rooms_and_leaves_them_all() -> None:
 def test_an_outbox_is_bounded_in_frames_and_in_bytes() -> None:
     packet = sockets.engine.Packet(sockets.engine.MESSAGE, "x" * 100)
     last = sockets.engine.Packet(sockets.engine.MESSAGE, "sorry")
-    for outbox in (Outbox(10), Outbox(1000, bytes_max=1000)):
+    for outbox in (Outbox(10, 1_000_000), Outbox(1000, 1000)):
         ended: list[int] = []
         outbox.goodbye = lambda ended=ended: ended.append(1) or last
         for _ in range(10):

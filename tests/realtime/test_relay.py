@@ -131,7 +131,7 @@ async def _cut_relays(url: str, times: int, cut: list[int]) -> None:
             found = await link.execute(
                 "select pid from pg_stat_activity, pg_terminate_backend(pid)"
                 " where datname = current_database() and pid <> pg_backend_pid()"
-                " and (query like '%realtime.read(%' or query like '%pg_notify%')"
+                " and application_name = 'chatbot relay'"
             )
             cut += [pid for (pid,) in await found.fetchall()]
 

@@ -15,7 +15,7 @@ from chatbot.realtime.relay import Relay
 from migrations import run
 from tests.conftest import copy_of
 from tests.realtime.conftest import build_house
-from tests.realtime.hearing import Notes, send_from_outside
+from tests.realtime.hearing import Notes, missed, send_from_outside
 
 TORTURE_S = 3.0
 WRITERS = 8
@@ -55,7 +55,8 @@ async def test_a_crash_of_the_database_loses_no_signal() -> None:
         await asyncio.sleep(0.3)
         assert notes.numbers() == Counter(str(each) for each in range(1, 12))
         assert relay.cursor.epoch != old.epoch
-        assert (await relay.missed(house.org_id, [topic], old)).reset
+        await database.engine.dispose()  # its connections died with the server
+        assert (await missed(database, house.org_id, [topic], old)).reset
         await relay.stop()
         await database.close()
 

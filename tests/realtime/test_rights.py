@@ -4,19 +4,22 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import delete, select, text, update
 
+from chatbot.conversations.tables import Conversation
 from chatbot.database import Database, utc_now
 from chatbot.errors import NotSignedIn
-from chatbot.realtime import door
+from chatbot.realtime import door, hearing
 from chatbot.realtime.layer import Realtime
 from chatbot.staff import login
 from chatbot.staff.login import Staff
-from chatbot.staff.tables import StaffSession
+from chatbot.staff.tables import Account, Role, StaffMember, StaffSession
 from chatbot.visitors import sessions
 from tests.realtime.conftest import (
+    KEY,
     TOKENS,
     Ear,
     House,
@@ -124,6 +127,68 @@ async def test_a_colleague_who_logs_out_goes_silent_in_every_window(
         await hears_nothing(service, database, ours, ear)
 
 
+async def test_a_new_password_ends_every_socket_of_the_account(
+    service: Service, database: Database, two_houses: tuple[House, House]
+) -> None:
+    ours, _ = two_houses
+    async with connected(service, "/staff", ours.staff_token()) as ear:
+        await ear.ask("subscribe", {"topics": [f"org:{ours.org_id}:inbox"]})
+        async with database.transaction(account_id=ours.staff.account_id) as db:
+            email = await db.scalar(select(Account.email))
+
+        await login.set_password(database, login.Passwords(), str(email), "a new password")
+
+        await hears_nothing(service, database, ours, ear)
+
+
+async def test_who_no_longer_works_here_goes_silent(
+    service: Service, database: Database, two_houses: tuple[House, House]
+) -> None:
+    ours, _ = two_houses
+    async with connected(service, "/staff", ours.staff_token()) as ear:
+        await ear.ask("subscribe", {"topics": [f"org:{ours.org_id}:public"]})
+        async with database.transaction(ours.org_id, actor="system") as db:
+            own = StaffMember.org_id == ours.org_id, StaffMember.id == ours.staff.staff_id
+            await db.execute(delete(StaffMember).where(*own))
+
+        await until_closed(ear, REVOKED_WITHIN_S)
+
+
+async def test_a_new_role_holds_on_sockets_that_stand(
+    service: Service, database: Database, two_houses: tuple[House, House]
+) -> None:
+    ours, _ = two_houses
+    async with connected(service, "/staff", ours.staff_token()) as ear:
+        [(_, client)] = service.realtime._doors[1].clients()
+        assert client.person.role == Role.AGENT
+        async with database.transaction(ours.org_id, actor="system") as db:
+            own = StaffMember.org_id == ours.org_id, StaffMember.id == ours.staff.staff_id
+            await db.execute(update(StaffMember).where(*own).values(role=Role.ADMIN))
+
+        await until(lambda: client.person.role == Role.ADMIN, REVOKED_WITHIN_S)
+
+        assert ear.connected
+
+
+async def test_a_key_that_is_taken_away_takes_its_tokens_along(
+    service: Service,
+    two_houses: tuple[House, House],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, _ = two_houses
+    topic = {"topics": [f"org:{ours.org_id}:public"]}
+    monkeypatch.setattr(door, "PROOF_S", 0.0)
+    async with connected(service, "/visitor", ours.visitor_token) as ear:
+        monkeypatch.setattr(TOKENS, "_keys", [KEY, f"{KEY}, and a younger one"])
+        assert "topics" in await ear.ask("subscribe", topic)
+
+        monkeypatch.setattr(TOKENS, "_keys", [f"{KEY}, and a younger one"])
+        ack = await ear.ask("subscribe", topic)
+
+        assert ack["error"]["code"] == "not_signed_in"
+        await until_closed(ear, REVOKED_WITHIN_S)
+
+
 async def test_one_colleagues_end_is_not_the_others(
     service: Service, database: Database, two_houses: tuple[House, House]
 ) -> None:
@@ -169,9 +234,39 @@ async def test_a_conversation_that_changes_hands_leaves_its_old_visitor(
         assert visitor.heard == []
 
 
-async def test_a_renewed_session_goes_on_without_a_gap(
+async def test_a_conversation_that_is_deleted_leaves_everybody(
     service: Service, database: Database, two_houses: tuple[House, House]
 ) -> None:
+    ours, _ = two_houses
+    topics = [f"conversation:{ours.conversation_id}:{each}" for each in ("messages", "staff")]
+    async with (
+        connected(service, "/visitor", ours.visitor_token) as visitor,
+        connected(service, "/staff", ours.staff_token()) as staff,
+    ):
+        await visitor.ask("subscribe", {"topics": topics[:1]})
+        await staff.ask("subscribe", {"topics": topics})
+        async with database.transaction(ours.org_id, actor="system") as db:
+            await db.execute(delete(Conversation).where(Conversation.org_id == ours.org_id))
+
+        notices = [await each.hear("system", REVOKED_WITHIN_S) for each in (visitor, staff)]
+
+        assert {(each["code"], each["retry"]) for each in notices} == {
+            ("access_changed", "refetch")
+        }
+        assert not any(service.realtime.server.manager.has_listeners(each) for each in topics)
+        assert visitor.connected
+        assert staff.connected
+
+
+@pytest.mark.parametrize("believed_s", [1.0, 0.0])
+async def test_a_renewed_session_goes_on_without_a_gap(
+    service: Service,
+    database: Database,
+    two_houses: tuple[House, House],
+    monkeypatch: pytest.MonkeyPatch,
+    believed_s: float,
+) -> None:
+    monkeypatch.setattr(door, "PROOF_S", believed_s)
     ours, _ = two_houses
     topic = f"conversation:{ours.conversation_id}:messages"
     async with connected(service, "/visitor", ours.visitor_token) as ear:
@@ -274,20 +369,19 @@ async def test_rights_that_change_during_a_join_are_asked_for_again(
     ours, _ = two_houses
     topic = f"conversation:{ours.conversation_id}:messages"
     visitors = service.realtime._doors[0]
-    transaction, asked = database.transaction, 0
+    ask, asked = hearing.ask, 0
 
-    def interrupted(*args: object, **more: object) -> object:
+    async def interrupted(*values: Any, **scope: Any) -> list[Any]:
         nonlocal asked
         asked += 1
-        if asked == 2:  # the first is that of the check of the token, the second that of the join
-            visitors._access_changes += 1
-        return transaction(*args, **more)  # type: ignore[arg-type]
+        found = await ask(*values, **scope)
+        if asked == 1:
+            visitors.hearing.rights_changed()
+        return found
 
+    monkeypatch.setattr(hearing, "ask", interrupted)
     async with connected(service, "/visitor", ours.visitor_token) as ear:
-        monkeypatch.setattr(door, "PROOF_S", 0.0)
-        monkeypatch.setattr(database, "transaction", interrupted)
-
         ack = await ear.ask("subscribe", {"topics": [topic]})
 
         assert ack["topics"] == {topic: "ok"}
-        assert asked == 3
+        assert asked == 2

@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from chatbot.database import Database, new_id
-from chatbot.realtime.relay import Missed
+from chatbot.realtime import hearing as hearing_module
+from chatbot.realtime import manager
+from chatbot.realtime.catchup import Missed
 from tests.realtime.conftest import (
     SITE_ORIGIN,
     House,
@@ -114,10 +116,10 @@ async def test_a_visitor_cannot_even_ask_for_staff_topics_whatever_the_policies_
 ) -> None:
     ours, _ = two_houses
 
-    async def everything(person: object, names: list[str]) -> set[str]:
-        return set(names)
+    async def everything(_: object, names: list[str], *__: object) -> tuple[set[str], Missed]:
+        return set(names), Missed([], reset=False)
 
-    monkeypatch.setattr(service.realtime._doors[0], "_allowed", everything)
+    monkeypatch.setattr(service.realtime._doors[0].hearing, "_ask", everything)
     staff_topics = [f"org:{ours.org_id}:inbox", f"conversation:{ours.conversation_id}:staff"]
     internal = [f"conversation:{ours.conversation_id}:access"]
     async with connected(service, "/visitor", ours.visitor_token) as ear:
@@ -153,25 +155,67 @@ async def test_between_catch_up_and_live_there_is_no_hole(
     two_houses: tuple[House, House],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A signal that is told just after catch-up was read must find the socket in its room."""
+    """A signal that is told after catch-up was read and before the socket is let in: it is kept for
+    the socket, and for nobody who turns out to have no right to it.
+    """
     ours, _ = two_houses
     topic = f"conversation:{ours.conversation_id}:messages"
     relay, told = service.realtime.relay, Notes(service.realtime.relay, ours.org_id)
-    read = relay.missed
+    hearing = service.realtime._doors[0].hearing
+    read = hearing._ask
 
-    async def read_then_change(*asked: Any) -> Missed:
+    async def read_then_change(*asked: Any) -> tuple[set[str], Missed]:
         found = await read(*asked)
         await say(database, ours, "just then")
         await told.until(lambda: any(each.topic == topic for each in told.signals))
         return found
 
-    monkeypatch.setattr(relay, "missed", read_then_change)
+    async def read_then_refuse(*asked: Any) -> tuple[set[str], Missed]:
+        await read_then_change(*asked)
+        return set(), Missed([], reset=False)
+
     cursor = {"epoch": relay.cursor.epoch, "cur": relay.cursor.cur}
-    async with connected(service, "/visitor", ours.visitor_token) as ear:
+    async with (
+        connected(service, "/visitor", ours.visitor_token) as ear,
+        connected(service, "/visitor", ours.visitor_token) as refused,
+    ):
+        monkeypatch.setattr(hearing, "_ask", read_then_change)
         ack = await ear.ask("subscribe", {"topics": [topic], "cursor": cursor})
+        heard = await ear.hear("signal")
+        told.signals.clear()
+        monkeypatch.setattr(hearing, "_ask", read_then_refuse)
+        nothing = await refused.ask("subscribe", {"topics": [topic], "cursor": cursor})
 
         assert ack["missed"] == []
-        assert (await ear.hear("signal"))["topic"] == topic
+        assert heard["topic"] == topic
+        assert nothing["topics"] == {topic: "not_found"}
+        assert refused.heard == []
+    assert service.realtime.server.manager._listening == {}
+
+
+async def test_more_than_can_be_kept_during_a_join_is_a_reset(
+    service: Service,
+    two_houses: tuple[House, House],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, _ = two_houses
+    topic = f"conversation:{ours.conversation_id}:messages"
+    hearing = service.realtime._doors[0].hearing
+    read = hearing._ask
+    monkeypatch.setattr(manager, "EARLY_MAX", 2)
+    monkeypatch.setattr(hearing_module, "EARLY_MAX", 2)
+
+    async def read_in_a_storm(*asked: Any) -> tuple[set[str], Missed]:
+        for _ in range(3):
+            service.realtime.server.deliver("signal", {}, topic)
+        return await read(*asked)
+
+    monkeypatch.setattr(hearing, "_ask", read_in_a_storm)
+    async with connected(service, "/visitor", ours.visitor_token) as ear:
+        ack = await ear.ask("subscribe", {"topics": [topic]})
+
+    assert ack["topics"] == {topic: "ok"}
+    assert ack["reset"]
 
 
 async def test_between_the_cursor_and_the_first_signal_there_is_no_hole(

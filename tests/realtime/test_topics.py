@@ -18,6 +18,46 @@ def test_every_kind_is_read_back_as_it_is_written() -> None:
         assert topic.kind is kind
 
 
+def test_no_kind_lets_others_speak_than_those_who_hear_it() -> None:
+    for kind in topics.KINDS:
+        assert kind.present | kind.broadcasters <= kind.listeners
+        assert "visitor" not in kind.broadcasters
+
+
+def row(scope: str, feature: str, *, registered: bool = True, paused: bool = False) -> topics.Row:
+    return topics.Row(scope, feature, ["visitor"], [], [], registered, paused)
+
+
+def test_a_kind_that_another_program_registered_may_be_asked_for() -> None:
+    catalogue = topics.Catalogue([row("order", "status")])
+    name = f"order:{uuid4()}:status"
+
+    assert topics.parse(name) is None
+    assert str(catalogue.parse(name)) == name
+    assert catalogue.may_ask(name, "visitor")
+    assert not catalogue.may_ask(name, "staff")
+    assert catalogue.parse(f"org:{uuid4()}:inbox") is not None
+
+
+def test_a_registered_kind_never_takes_the_place_of_ours() -> None:
+    catalogue = topics.Catalogue([row("org", "inbox"), row("staff", "access")])
+
+    for name in (f"org:{uuid4()}:inbox", f"staff:{uuid4()}:access"):
+        assert not catalogue.may_ask(name, "visitor")
+        assert catalogue.parse(name) == topics.parse(name)
+
+
+def test_a_paused_kind_is_known_as_paused() -> None:
+    catalogue = topics.Catalogue([row("org", "inbox", registered=False, paused=True)])
+    inbox, public = (catalogue.parse(f"org:{uuid4()}:{each}") for each in ("inbox", "public"))
+
+    assert inbox is not None
+    assert public is not None
+    assert catalogue.is_paused(inbox)
+    assert not catalogue.is_paused(public)
+    assert catalogue.paused() == {("org", "inbox")}
+
+
 @pytest.mark.parametrize(
     "name",
     [
