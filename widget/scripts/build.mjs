@@ -83,11 +83,17 @@ async function bundle(entry, options) {
 }
 
 const socket = await bundle("src/realtime/socket.ts", { plugins: [websocketOnly] });
+const live = await bundle("src/app/live.ts", {});
 const reason = await bundle("src/app/reason.ts", {});
 const app = await bundle("src/app/main.tsx", {
   jsx: "automatic",
   jsxImportSource: "preact",
-  plugins: [inlineCss, chunkAt("socket", socket.name), chunkAt("reason", reason.name)],
+  plugins: [
+    inlineCss,
+    chunkAt("live", live.name),
+    chunkAt("socket", socket.name),
+    chunkAt("reason", reason.name),
+  ],
 });
 const loader = await bundle("src/loader.ts", {
   entryNames: "[name]",
@@ -99,11 +105,12 @@ const loader = await bundle("src/loader.ts", {
 await rm(out, { recursive: true, force: true });
 await mkdir(join(out, "assets"), { recursive: true });
 await writeFile(join(out, loader.name), loader.contents);
-for (const { name, contents } of [app, socket, reason])
+for (const { name, contents } of [app, live, socket, reason])
   await writeFile(join(out, "assets", name), contents);
 const manifest = {
   loader: loader.name,
   app: `assets/${app.name}`,
+  live: `assets/${live.name}`,
   socket: `assets/${socket.name}`,
   reason: `assets/${reason.name}`,
 };

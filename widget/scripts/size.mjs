@@ -8,7 +8,7 @@ const here = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = resolve(
   process.argv[2] ?? process.env.WIDGET_OUT ?? join(here, "../chatbot/assets/widget"),
 );
-const LIMITS = { loader: 2_048, app: 26_624, socket: 10_240, reason: 1_536 };
+const LIMITS = { loader: 2_048, app: 26_624, live: 6_144, socket: 10_240, reason: 1_536 };
 
 const manifest = JSON.parse(readFileSync(join(out, "manifest.json"), "utf8"));
 let tooLarge = false;

@@ -95,13 +95,13 @@ if (script && !stub?.loaded) {
         passive: true,
       });
     }
-    button.addEventListener(
-      "click",
-      () =>
-        void load()
-          .then((each) => each.toggle(true))
-          .catch(() => 0),
-    );
+    button.addEventListener("click", () => {
+      // As it was when pressed: an app that comes meanwhile may open by itself.
+      const open = button.getAttribute("aria-expanded") !== "true";
+      void load()
+        .then((each) => (open ? each.open(true) : each.close()))
+        .catch(() => 0);
+    });
     root.append(button);
     return button;
   };
@@ -149,7 +149,7 @@ if (script && !stub?.loaded) {
     shell?.host.remove();
     shell = app = null;
     try {
-      localStorage.removeItem(`chatbot:${config.key}`);
+      for (const store of [localStorage, sessionStorage]) store.removeItem(`chatbot:${config.key}`);
     } catch {
       // Nothing was kept where nothing may be kept.
     }

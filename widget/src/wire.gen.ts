@@ -847,6 +847,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/visitor/availability": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ReadAvailability
+         * @description Ask again when the topic says `availability.changed`, and whenever it was joined anew.
+         */
+        get: operations["read_availability"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/visitor/conversations": {
         parameters: {
             query?: never;
@@ -1028,6 +1048,17 @@ export interface components {
         /** Availability */
         Availability: {
             staff_online: boolean;
+            topic: string;
+        };
+        /**
+         * Broadcast
+         * @description Said by one client to the others who hear the topic; kept nowhere.
+         */
+        Broadcast: {
+            event: string;
+            from: components["schemas"]["Sender"];
+            payload: Record<string, never>;
+            topic: string;
         };
         /** CallPerson */
         CallPerson: {
@@ -1367,6 +1398,17 @@ export interface components {
             org: components["schemas"]["OrgView"];
             staff: components["schemas"]["StaffView"];
         };
+        /**
+         * Member
+         * @description Somebody who is there, however many windows are open; the state is that of the latest.
+         */
+        Member: {
+            key: string;
+            name: string;
+            state: {
+                [key: string]: boolean | number | string;
+            };
+        };
         /** Message */
         Message: {
             after_seq: number | null;
@@ -1547,6 +1589,26 @@ export interface components {
             tone: "friendly" | "neutral" | "formal" | "playful";
             version: number;
         };
+        /**
+         * Presence
+         * @description Who came or changed, and who left. `state` when not null is everybody, in place of what was
+         *         known.
+         */
+        Presence: {
+            count: number;
+            joined: components["schemas"]["Member"][];
+            left: string[];
+            state: components["schemas"]["Member"][] | null;
+            topic: string;
+        };
+        /**
+         * Present
+         * @description Who is there. `members` holds at most 200, `count` counts all.
+         */
+        Present: {
+            count: number;
+            members: components["schemas"]["Member"][];
+        };
         /** Question */
         Question: {
             client_id: string;
@@ -1576,6 +1638,18 @@ export interface components {
             client_id: string;
             text: string;
             visibility?: components["schemas"]["Visibility"];
+        };
+        /**
+         * Report
+         * @description Since the last report: refetches put together, errors by code, the worst status.
+         */
+        Report: {
+            errors: {
+                [key: string]: number;
+            };
+            /** @enum {unknown} */
+            status: "connected" | "connecting" | "disconnected" | "failed" | "suspended";
+            throttled: number;
         };
         /** Resume */
         Resume: {
@@ -1642,6 +1716,20 @@ export interface components {
             page: string | null;
             text: string;
         };
+        /**
+         * SendBroadcast
+         * @description `payload` is at most 1 KB as JSON.
+         */
+        SendBroadcast: {
+            event: string;
+            payload: Record<string, never>;
+            topic: string;
+        };
+        /** Sender */
+        Sender: {
+            key: string;
+            name: string;
+        };
         /** SessionReply */
         SessionReply: {
             conversations: components["schemas"]["VisitorConversation"][];
@@ -1650,6 +1738,16 @@ export interface components {
             site: components["schemas"]["SiteView"];
             token: string;
             visitor: components["schemas"]["VisitorView"];
+        };
+        /**
+         * SetPresence
+         * @description `null` takes it back; the acknowledgement tells who is there in both cases.
+         */
+        SetPresence: {
+            state: {
+                [key: string]: boolean | number | string;
+            } | null;
+            topic: string;
         };
         /** SetTyping */
         SetTyping: {
@@ -1824,6 +1922,8 @@ export interface components {
             message: string;
             /** @enum {unknown} */
             retry: "backoff" | "never" | "refetch";
+            /** @default null */
+            retry_after_s: number | null;
         };
         /** TakenBy */
         TakenBy: {
@@ -4130,6 +4230,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SocketToken"];
+                };
+            };
+        };
+    };
+    read_availability: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Availability"];
                 };
             };
         };

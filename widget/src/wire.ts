@@ -15,7 +15,10 @@ export type LiveAnswer = Schemas["LiveAnswer"];
 /** At most 200 items in `rev` order; ask again while there are 200. */
 export type Transcript = Schemas["Transcript"];
 export type SessionReply = Schemas["SessionReply"];
-export type Site = SessionReply["site"];
+/** A session that a browser kept from before an update names no topic of availability. */
+export type Availability = Omit<Schemas["Availability"], "topic"> &
+  Partial<Pick<Schemas["Availability"], "topic">>;
+export type Site = Omit<SessionReply["site"], "availability"> & { availability: Availability };
 
 /** What a signal says: something changed. Fetch it again. `version` has a default: it may be left out. */
 export type Signal = Omit<Schemas["Signal"], "version"> &
@@ -25,7 +28,20 @@ export type AnswerStart = Schemas["Start"];
 export type AnswerDelta = Schemas["Delta"];
 export type AnswerEnd = Schemas["End"];
 export type Typing = Schemas["Typing"];
-export type SystemNotice = Schemas["System"];
+/** What the server does to this socket, or asks of it; `retry_after_s` for a return that is to be spread out. */
+export type SystemNotice = Omit<Schemas["System"], "retry_after_s"> &
+  Partial<Pick<Schemas["System"], "retry_after_s">>;
+/** Somebody who is there, however many windows are open: `staff:{id}` or `visitor:{id}`. */
+export type Member = Schemas["Member"];
+/** What somebody who is there says of it: flat, and nothing that others must not see. */
+export type PresenceState = Member["state"];
+/** Who came or changed, and who left; `state` when not null is everyone, in place of what was known. */
+export type PresenceEvent = Schemas["Presence"];
+export type PresenceReply = Schemas["Present"];
+/** Something that is kept nowhere, from one client to the others who hear a topic. */
+export type BroadcastEvent = Omit<Schemas["Broadcast"], "payload"> & {
+  payload: Record<string, unknown>;
+};
 
 /** The one shape of a refusal: on HTTP and in acknowledgements, under `error`. */
 export type ApiError = {
@@ -43,6 +59,8 @@ export type ServerEvents = {
   "answer.snap": AnswerDelta;
   "answer.end": AnswerEnd;
   typing: Typing;
+  presence: PresenceEvent;
+  broadcast: BroadcastEvent;
   system: SystemNotice;
 };
 

@@ -12,8 +12,8 @@ let app: App;
 let host: HTMLElement;
 let events: [string, unknown][];
 
-vi.mock("../src/realtime/lazy", () => ({
-  lazySocketTransport: () => (token: string, on: never) => service.socket.transport(token, on),
+vi.mock("../src/realtime/socket", () => ({
+  socketTransport: () => (token: string, on: never) => service.socket.transport(token, on),
 }));
 
 beforeEach(() => {
@@ -28,8 +28,12 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-function start({ small = false, config = {} }: { small?: boolean; config?: Config } = {}): void {
-  setUpPage({ small });
+function start({
+  small = false,
+  config = {},
+  keep = false,
+}: { small?: boolean; config?: Config; keep?: boolean } = {}): void {
+  setUpPage({ small, keep });
   document.body.innerHTML = "<main><input id=search></main><aside></aside>";
   host = document.body.appendChild(document.createElement("chatbot-widget"));
   const root = host.attachShadow({ mode: "open" });
@@ -81,7 +85,7 @@ describe("opening", () => {
 
     expect(panel().hidden).toBe(true);
     expect(service.requests).toEqual([]);
-    expect(localStorage).toHaveLength(0);
+    expect([localStorage, sessionStorage].map(({ length }) => length)).toEqual([0, 0]);
   });
 
   test("by the visitor moves focus to the composer, closing moves it back", async () => {
@@ -143,6 +147,61 @@ describe("on a small screen", () => {
 
     expect([...document.body.children].some((each) => (each as HTMLElement).inert)).toBe(false);
     expect(root().querySelector(".app")).toBeNull();
+  });
+});
+
+describe("the next page in the same tab", () => {
+  /** Another page: the app is mounted anew, over what the browser kept. */
+  async function next(small = false): Promise<void> {
+    const kept = { ...localStorage };
+    app.shutdown();
+    host.remove();
+    for (const [name, value] of Object.entries(kept)) localStorage.setItem(name, `${value}`);
+    sessionStorage.setItem("chatbot:pk", "open");
+    start({ small, keep: true });
+  }
+
+  test("begins with the panel open when it was left open; focus stays where it is", async () => {
+    await returning();
+    app.open();
+    expect(sessionStorage.getItem("chatbot:pk")).toBe("open");
+
+    await next();
+
+    expect(panel().hidden).toBe(false);
+    expect(document.activeElement).toBe(document.body);
+  });
+
+  test("begins with it closed where it would cover the page", async () => {
+    await returning();
+    app.open();
+
+    await next(true);
+
+    expect(panel().hidden).toBe(true);
+  });
+
+  test("begins with it closed once it was closed, or the visitor is forgotten", async () => {
+    await returning();
+    app.open();
+    app.close();
+    expect(sessionStorage).toHaveLength(0);
+
+    app.open();
+    app.shutdown();
+    expect(sessionStorage).toHaveLength(0);
+  });
+
+  test("begins with it closed where the tab keeps nothing", async () => {
+    await returning();
+    const get = vi.spyOn(Storage.prototype, "setItem").mockImplementation(() => {
+      throw new DOMException("full", "QuotaExceededError");
+    });
+    app.open();
+    get.mockRestore();
+
+    expect(panel().hidden).toBe(false);
+    expect(sessionStorage).toHaveLength(0);
   });
 });
 

@@ -2,10 +2,13 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Api } from "../src/app/api";
 import { ChatClient } from "../src/app/chat";
+import type { OpenLive } from "../src/app/lazy";
+import { Live } from "../src/app/live";
 import { isThinking } from "../src/app/state";
 import { Keeper, type Store } from "../src/app/storage";
 import { by, conversation, site } from "./build";
 import { FakeClock, settle } from "./clock";
+import { FakePage } from "./page";
 import { FakeService } from "./service";
 import { signal } from "./transport";
 
@@ -17,28 +20,29 @@ class FakeStore implements Store {
 }
 
 let clock: FakeClock;
+let open: OpenLive;
+let page: FakePage;
 let service: FakeService;
 let store: FakeStore;
 
-function client(hidden = false): ChatClient {
+function client(): ChatClient {
   const keeper = new Keeper("pk", store);
-  const page = (): string => "https://host.test/page";
+  const address = (): string => "https://host.test/page";
   const api = new Api({
     origin: "https://chat.test",
     key: "pk",
     keeper,
     lang: "en",
-    page,
+    page: address,
     now: clock.now,
   });
-  const connect = service.socket.transport;
   return new ChatClient({
     api,
     keeper,
-    connect,
+    openLive: (hooks) => open(hooks),
     clock,
-    page,
-    isHidden: () => hidden,
+    page: address,
+    isHidden: page.hidden,
     changed: () => undefined,
   });
 }
@@ -55,6 +59,8 @@ beforeEach(() => {
   clock = new FakeClock();
   service = new FakeService(clock);
   store = new FakeStore();
+  page = new FakePage();
+  open = async (hooks) => new Live(service.socket.transport, clock, hooks, page);
   vi.stubGlobal("fetch", service.fetch);
 });
 
@@ -529,22 +535,24 @@ describe("an answer that broke off", () => {
 });
 
 describe("whether somebody is there", () => {
+  const asked = (): number =>
+    service.paths("GET").filter((path) => path === "/visitor/availability").length;
+
   test("is asked again when the page is seen after a while, not before", async () => {
     const chat = client();
     await online(chat);
     service.staff_online = false;
-    service.requests = [];
 
     await clock.advance(30_000);
     chat.wake();
     await settle();
-    expect(service.paths("POST")).toEqual([]);
+    expect(asked()).toBe(0);
 
     await clock.advance(31_000);
     chat.wake();
     chat.wake();
     await settle();
-    expect(service.paths("POST")).toEqual(["/sites/pk/session"]);
+    expect(asked()).toBe(1);
     expect(chat.state.site?.availability.staff_online).toBe(false);
   });
 
@@ -556,7 +564,6 @@ describe("whether somebody is there", () => {
     await clock.advance(61_000);
     await chat.askPerson();
     expect(chat.state.site?.availability.staff_online).toBe(false);
-    expect(service.requests.at(-2)).toMatchObject({ token: "t2" });
 
     service.staff_online = true;
     service.socket.lose();
@@ -566,19 +573,212 @@ describe("whether somebody is there", () => {
     expect(chat.state.site?.availability.staff_online).toBe(true);
   });
 
-  test("what another tab has learnt is taken over", async () => {
+  test("comes with a session that another tab got", async () => {
     const first = client();
     await online(first);
     service.staff_online = false;
-    await clock.advance(61_000);
-    const second = client();
-    await second.start();
-    second.wake();
-    await settle();
+    await clock.advance(11 * 60_000);
+    await client().start();
 
     first.adopt();
 
     expect(first.state.site?.availability.staff_online).toBe(false);
+  });
+
+  test("is told live: read when the topic is joined, and within three seconds of a change", async () => {
+    service.public_topic = "org:o1:public";
+    const chat = client();
+    await chat.start();
+    service.staff_online = false;
+    chat.connect();
+    await settle();
+    service.socket.open();
+    await settle();
+    expect(chat.state.site?.availability.staff_online).toBe(false);
+
+    service.staff_online = true;
+    clock.chance = 0.5;
+    for (const id of ["a", "b", "c"]) {
+      const change = signal(id, "org:o1:public", { event: "availability.changed" });
+      service.socket.send("signal", change);
+    }
+    await clock.advance(1_499);
+    expect(asked()).toBe(1);
+    await clock.advance(1);
+
+    expect(asked()).toBe(2);
+    expect(chat.state.site?.availability).toEqual({ staff_online: true, topic: "org:o1:public" });
+  });
+
+  test("is not asked for by who is told of it, however often the page is seen or the line breaks", async () => {
+    service.public_topic = "org:o1:public";
+    service.conversations = [conversation()];
+    const chat = client();
+    await online(chat);
+    const before = asked();
+
+    await clock.advance(61_000);
+    chat.wake();
+    await chat.askPerson();
+    service.socket.lose();
+    await clock.advance(61_000);
+    service.socket.open();
+    await settle();
+
+    expect(chat.state.connection).toBe("connected");
+    expect(asked()).toBe(before);
+  });
+
+  test("other news of that topic are none of ours", async () => {
+    service.public_topic = "org:o1:public";
+    await online(client());
+    const before = asked();
+
+    service.socket.send("signal", signal("a", "org:o1:public", { event: "sale.began" }));
+    await clock.advance(10_000);
+
+    expect(asked()).toBe(before);
+  });
+
+  test("a service from before this says so with the session, and that is all", async () => {
+    const chat = client();
+    await online(chat);
+
+    expect(service.socket.callsOf("subscribe")).toEqual([{ topics: ["visitor:v1:conversations"] }]);
+    expect(chat.state.site?.availability.staff_online).toBe(true);
+  });
+});
+
+describe("that the visitor is there", () => {
+  const topic = "conversation:c1:messages";
+
+  test("staff see, and whether the conversation is looked at", async () => {
+    service.conversations = [conversation()];
+    service.socket.answers["presence"] = () => ({ members: [], count: 1 });
+    const chat = client();
+    chat.view(true);
+    await online(chat);
+    await clock.advance(2_000);
+    chat.view(false);
+    chat.view(false);
+    await clock.advance(2_000);
+
+    expect(service.socket.callsOf("presence")).toEqual([
+      { topic, state: { viewing: true } },
+      { topic, state: { viewing: false } },
+    ]);
+  });
+
+  test("is taken back when the conversation is left, with its topic", async () => {
+    service.conversations = [conversation()];
+    service.socket.answers["presence"] = () => ({ members: [], count: 1 });
+    const chat = client();
+    await online(chat);
+    await clock.advance(2_000);
+
+    chat.startOver();
+    await clock.advance(2_000);
+
+    expect(service.socket.callsOf("unsubscribe")).toEqual([{ topics: [topic] }]);
+  });
+
+  test("a service from before this, which knows no presence, is not asked again and again", async () => {
+    service.conversations = [conversation()];
+    const error = { code: "unknown_event", message: "", retry: "never" };
+    service.socket.answers["presence"] = () => ({ error });
+    const chat = client();
+    await online(chat);
+    chat.view(true);
+    await clock.advance(600_000);
+
+    expect(service.socket.callsOf("presence").length).toBeLessThanOrEqual(2);
+    expect(chat.state.connection).toBe("connected");
+  });
+});
+
+describe("many signals in a moment", () => {
+  test("are served by two readings, and how many were spared is reported", async () => {
+    service.conversations = [conversation()];
+    service.socket.answers["report"] = () => ({});
+    await online(client());
+    service.requests = [];
+
+    for (let n = 0; n < 50; n++) {
+      service.socket.send("signal", signal(`s${n}`, "conversation:c1:messages"));
+    }
+    await clock.advance(60_000);
+
+    expect(service.paths("GET")).toHaveLength(2);
+    expect(service.socket.callsOf("report")).toMatchObject([{ throttled: 48 }]);
+  });
+});
+
+describe("the code of the socket", () => {
+  test("that does not come is fetched again, and until then everything is read", async () => {
+    const follow = open;
+    let tries = 0;
+    open = () => {
+      tries++;
+      return Promise.reject(new Error("blocked"));
+    };
+    service.conversations = [conversation()];
+    const chat = client();
+    await chat.start();
+    await settle();
+    service.add({ author: by.staff, text: "hello?" });
+    await clock.advance(8_000);
+    expect(tries).toBe(3);
+    expect(chat.state.away).toBe(true);
+    expect(chat.state.messages).toMatchObject([{ text: "hello?" }]);
+
+    open = follow;
+    await clock.advance(10_000);
+    service.socket.open();
+    await settle();
+
+    expect(chat.state).toMatchObject({ connection: "connected", away: false });
+  });
+
+  test("that was fetched twice in a hurry makes one connection", async () => {
+    const follow = open;
+    const come: (() => void)[] = [];
+    open = () => Promise.reject(new Error("blocked"));
+    service.conversations = [conversation()];
+    const chat = client();
+    await chat.start();
+    await settle();
+    open = async (hooks) => {
+      await new Promise<void>((done) => come.push(done));
+      return follow(hooks);
+    };
+    await clock.advance(3_000);
+    chat.send("are you there?");
+    await clock.advance(3_000);
+    expect(come).toHaveLength(2);
+
+    come.forEach((done) => done());
+    await clock.advance(1_000);
+
+    expect(service.socket.links).toHaveLength(1);
+  });
+
+  test("that comes after the end begins nothing", async () => {
+    const follow = open;
+    let come: () => void = () => undefined;
+    open = async (hooks) => {
+      await new Promise<void>((done) => (come = done));
+      return follow(hooks);
+    };
+    service.conversations = [conversation()];
+    const chat = client();
+    await chat.start();
+    await settle();
+
+    chat.end();
+    come();
+    await clock.advance(60_000);
+
+    expect(service.socket.links).toEqual([]);
   });
 });
 
@@ -596,6 +796,23 @@ describe("a lost connection", () => {
     service.socket.open();
     await clock.advance(0);
     expect(chat.state.away).toBe(false);
+  });
+
+  test("with which reading still works is a slow one, until that fails too", async () => {
+    service.conversations = [conversation()];
+    const chat = client();
+    await online(chat);
+    service.socket.lose();
+    await clock.advance(4_000);
+    expect(chat.state).toMatchObject({ away: true, reachable: true });
+
+    service.down = true;
+    await clock.advance(5_000);
+    expect(chat.state).toMatchObject({ away: true, reachable: false });
+
+    service.down = false;
+    await clock.advance(8_000);
+    expect(chat.state).toMatchObject({ away: true, reachable: true });
   });
 
   test("that is back in time is nobody's concern", async () => {
@@ -687,13 +904,26 @@ describe("following", () => {
 
     expect(chat.state.typing).toBeNull();
   });
+
+  test("nobody is shown typing who types elsewhere, or is a visitor too", async () => {
+    service.conversations = [conversation({ state: "staff" })];
+    const chat = client();
+    await online(chat);
+
+    const typing = { conversation_id: "c1", kind: "staff", name: "Ana", on: true };
+    service.socket.send("typing", { ...typing, conversation_id: "c9" });
+    service.socket.send("typing", { ...typing, kind: "visitor" });
+
+    expect(chat.state.typing).toBeNull();
+  });
 });
 
 describe("without a socket", () => {
   async function polls(hidden: boolean, ms: number): Promise<number> {
     service.conversations = [conversation()];
     service.add({});
-    const chat = client(hidden);
+    page.isHidden = hidden;
+    const chat = client();
     await chat.start();
     await settle();
     service.socket.lose({ code: "origin_not_allowed", retry: "never", refused: true });
@@ -706,12 +936,12 @@ describe("without a socket", () => {
   }
 
   test("it asks every 3 s, backing off", async () => {
-    // 4 s of waiting for a socket, then after 3, 4.5, 6.75, 10.1, 15.2 s
-    expect(await polls(false, 4_000 + 40_000)).toBe(5);
+    // 1 s of waiting for a socket, then after 3, 4.5, 6.75, 10.1, 15.2 s
+    expect(await polls(false, 1_000 + 40_000)).toBe(5);
   });
 
   test("it asks ten times less often while the page is hidden", async () => {
-    expect(await polls(true, 4_000 + 40_000)).toBe(1);
+    expect(await polls(true, 1_000 + 40_000)).toBe(1);
   });
 
   test("new messages come all the same", async () => {

@@ -34,7 +34,6 @@ describe("the source", () => {
 
   test.each([
     "document.cookie",
-    "sessionStorage",
     "indexedDB",
     "XMLHttpRequest",
     "beforeunload",
@@ -82,7 +81,7 @@ describe("the build", () => {
   test("is the same each time", () => {
     const [one, other] = built.map(filesIn);
 
-    expect(one).toHaveLength(5);
+    expect(one).toHaveLength(6);
     expect(other).toEqual(one);
   });
 
@@ -96,14 +95,16 @@ describe("the build", () => {
 
     expect(text("loader")).toContain(`/w/${manifest["app"]}`);
     expect(text("app")).toContain(manifest["socket"]?.replace("assets/", "./"));
+    expect(text("app")).toContain(manifest["live"]?.replace("assets/", "./"));
     expect(text("app")).toContain(manifest["reason"]?.replace("assets/", "./"));
-    expect(text("app")).not.toContain("socket.io");
+    expect(text("app") + text("live")).not.toContain("socket.io");
+    expect(text("app")).not.toContain("unsubscribe");
   });
 
   test("is as small as promised", () => {
     const sizes = execFileSync("node", ["scripts/size.mjs", built[0] ?? ""], { encoding: "utf8" });
 
-    expect(sizes).toMatch(/^loader: .*\napp: .*\nsocket: .*\nreason: .*$/m);
+    expect(sizes).toMatch(/^loader: .*\napp: .*\nlive: .*\nsocket: .*\nreason: .*$/m);
   });
 
   test("carries its styles inside, without an address", () => {

@@ -97,7 +97,7 @@ describe("before anyone asks", () => {
     button()?.click();
     await breathe();
 
-    expect(app.toggle).toHaveBeenCalledWith(true);
+    expect(app.open).toHaveBeenCalledWith(true);
   });
 
   test("who talked here before gets the app while the page is idle", async () => {
@@ -159,13 +159,14 @@ describe("as a guest", () => {
     load();
     await chatbot("open");
     localStorage.setItem("chatbot:pk_1", "{}");
+    sessionStorage.setItem("chatbot:pk_1", "open");
 
     await chatbot("shutdown");
     await breathe();
 
     expect(app.shutdown).toHaveBeenCalled();
     expect(host()).toBeNull();
-    expect(localStorage).toHaveLength(0);
+    expect([localStorage, sessionStorage].map(({ length }) => length)).toEqual([0, 0]);
     document.body.append("the page goes on");
     await breathe();
     expect(host()).toBeNull();

@@ -1,4 +1,26 @@
 import { vi } from "vitest";
+import type { Page, PageEvent } from "../src/realtime/page";
+
+/** A page that is seen or hidden, and online or not, when told to. */
+export class FakePage implements Page {
+  isHidden = false;
+  #listeners = new Set<(event: PageEvent) => void>();
+
+  hidden = (): boolean => this.isHidden;
+
+  watch = (told: (event: PageEvent) => void): (() => void) => {
+    this.#listeners.add(told);
+    return () => this.#listeners.delete(told);
+  };
+
+  say(event: PageEvent): void {
+    for (const told of [...this.#listeners]) told(event);
+  }
+
+  get isWatched(): boolean {
+    return this.#listeners.size > 0;
+  }
+}
 
 /** What jsdom lacks of a browser. */
 
@@ -9,7 +31,7 @@ class FakeSheet {
   }
 }
 
-export function setUpPage({ small = false, sheets = true } = {}): void {
+export function setUpPage({ small = false, sheets = true, keep = false } = {}): void {
   Object.assign(globalThis, {
     CSSStyleSheet: sheets ? FakeSheet : undefined,
     ResizeObserver: class {
@@ -30,7 +52,7 @@ export function setUpPage({ small = false, sheets = true } = {}): void {
     });
   }
   Element.prototype.scrollIntoView = () => undefined;
-  localStorage.clear();
+  for (const store of keep ? [] : [localStorage, sessionStorage]) store.clear();
   document.body.replaceChildren();
 }
 

@@ -15,6 +15,8 @@ export class FakeService {
   busy = 0;
   busy_s = 7;
   staff_online = true;
+  /** Names no topic of availability when empty, as a service from before it did not. */
+  public_topic = "";
   /** A field that is not known here. */
   refuses = "";
   #issued = 0;
@@ -70,9 +72,14 @@ export class FakeService {
       token,
       expires_at,
       visitor: { id: this.visitor },
-      site: { ...site, availability: { staff_online: this.staff_online } },
+      site: { ...site, availability: this.#availability() },
       conversations: this.conversations,
     };
+  }
+
+  #availability(): object {
+    const topic = this.public_topic;
+    return { staff_online: this.staff_online, ...(topic ? { topic } : {}) };
   }
 
   #rate({ value, reason = null }: Rated): Message {
@@ -89,6 +96,8 @@ export class FakeService {
   #visitor(call: string, body: Record<string, string>): Response {
     const after = Number(/after=(\d+)/.exec(call)?.[1] ?? 0);
     switch (call.replace(/\?.*/, "")) {
+      case "GET /visitor/availability":
+        return reply(200, this.#availability());
       case "GET /visitor/conversations":
         return reply(200, { items: this.conversations, next: null });
       case "POST /visitor/conversations":

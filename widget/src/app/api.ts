@@ -1,6 +1,7 @@
 /** The only module that speaks HTTP: the session and the visitor's calls. */
 import type {
   ApiError,
+  Availability,
   Feedback,
   Message,
   SessionReply,
@@ -76,6 +77,11 @@ export class Api {
     return (
       known ?? (await this.#call<{ items: VisitorConversation[] }>("GET", "/conversations")).items
     );
+  }
+
+  /** Whether somebody is online. */
+  availability(): Promise<Availability> {
+    return this.#call("GET", "/availability");
   }
 
   createConversation(client_id: string): Promise<VisitorConversation> {

@@ -1,23 +1,24 @@
 /** What the visitor does and what the server says, brought together: the state's only writer. */
-import { Realtime, type Status } from "../realtime/client";
+import { CallError } from "../realtime/call";
 import type { Clock } from "../realtime/clock";
-import { followAnswers } from "../realtime/follow";
-import type { Transport } from "../realtime/transport";
+import { Poll } from "../realtime/poll";
+import type { Status } from "../realtime/stats";
 import type { Feedback, Message, VisitorConversation } from "../wire";
 import { type Api, ignoreRefusal, Refused } from "./api";
 import { newId } from "./ids";
+import type { OpenLive } from "./lazy";
+import type { Live } from "./live";
 import { bySocketOr, GIVE_UP_MS, Outbox } from "./outbox";
 import { Patience, problemIn } from "./patience";
 import { type Rated, Ratings } from "./ratings";
 import { Reader } from "./reader";
 import { type Chat, type ChatEvent, fresh, lastSeq, reduce } from "./state";
 import type { Keeper, Kept } from "./storage";
-import { TypingSigns } from "./typing";
 
 export type ChatOptions = {
   api: Api;
   keeper: Keeper;
-  connect: Transport;
+  openLive: OpenLive;
   clock: Clock;
   page: () => string;
   isHidden: () => boolean;
@@ -30,37 +31,36 @@ const SITE_MS_MAX = 60_000; // then whether somebody is online is asked again wh
 
 export class ChatClient {
   state: Chat = fresh;
-  readonly #realtime: Realtime;
+  /** Null until there was something to follow, and its code is here. */
+  #live: Live | null = null;
+  /** Reads, and tries to get that code, while it could not be had. */
+  readonly #without: Poll;
   readonly #reader: Reader;
   readonly #outbox: Outbox;
-  readonly #typing: TypingSigns;
   readonly #patience: Patience;
   readonly #ratings: Ratings;
-  #leaves: (() => void)[] = [];
-  #leaveVisitor: (() => void) | null = null;
-  #leaveConversation: (() => void) | null = null;
   #starting: Promise<void> | null = null;
   #token: string | null = null;
   #cancelAway: (() => void) | null = null;
+  #resting = false;
+  #ended = false;
+  #viewing = false;
+  #lookedAt = 0;
 
   constructor(private readonly options: ChatOptions) {
-    const { api, keeper, clock, connect, page, isHidden } = options;
+    const { api, clock, page, isHidden } = options;
     const state = (): Chat => this.state;
     const dispatch = (event: ChatEvent): void => this.#dispatch(event);
-    const realtime = new Realtime({
-      connect,
-      clock,
-      auth: (renewing) => (renewing ? api.renew(keeper.get()?.token ?? null) : api.session()),
-    });
     const stored = (message: Message): void => this.#stored(message);
     const look = (): Promise<void> => this.#findConversation();
+    const spared = (): void => this.#live?.realtime.countThrottled();
+    const call = this.#call;
     const patience = new Patience(clock);
-    this.#realtime = realtime;
     this.#patience = patience;
     this.#ratings = new Ratings(api, patience, dispatch);
-    this.#outbox = new Outbox({ patience, api, realtime, page, state, dispatch, stored });
-    this.#reader = new Reader({ api, clock, isHidden, state, dispatch, look });
-    this.#typing = new TypingSigns(clock, realtime, state, dispatch);
+    this.#outbox = new Outbox({ patience, api, call, page, state, dispatch, stored });
+    this.#reader = new Reader({ api, clock, state, dispatch, look, spared });
+    this.#without = new Poll(clock, isHidden, () => this.#load().catch(() => this.refresh()));
     api.issued = (kept) => this.#useSession(kept);
   }
 
@@ -76,37 +76,50 @@ export class ChatClient {
 
   /** Closes the socket without forgetting anything; `resume` goes on. */
   pause(): void {
-    this.#realtime.stop();
+    this.#resting = true;
+    this.#live?.realtime.stop();
+    this.#without.stop();
     this.#reader.stop();
   }
 
   resume(): void {
-    if (this.state.connection !== "idle") this.#realtime.start();
+    this.#resting = false;
+    if (this.#live) this.#live.realtime.start();
+    else if (this.state.connection !== "idle") this.#without.start();
   }
 
   /** Opens the socket: there is a conversation to follow, or the visitor is about to begin one. */
   connect(): void {
     if (this.state.connection !== "idle" || !this.state.visitor_id) return;
-    this.#realtime.start();
-    this.#connection(this.#realtime.status);
+    this.#connection("connecting");
+    this.#load().catch(() => {
+      this.#connection("disconnected");
+      if (!this.#resting) this.#without.start();
+    });
   }
 
   end(): void {
+    this.#ended = true;
     this.pause();
     this.#reader.end();
-    this.#typing.forget();
-    for (const leave of this.#leaves) leave();
-    this.#leaveVisitor?.();
-    this.#leaveConversation?.();
+    this.#live?.end();
     this.#cancelAway?.();
     this.#patience.end();
   }
 
-  /** The page or the panel is seen again, or the network is back: look at once. */
+  /** The page or the panel is seen again: look at once. */
   wake(): void {
-    this.#realtime.retry();
+    this.#live?.realtime.retry();
+    this.#hurry();
     this.#reader.wake();
     void this.#lookAround();
+  }
+
+  /** Whether the visitor sees the conversation. */
+  view(viewing: boolean): void {
+    if (viewing === this.#viewing) return;
+    this.#viewing = viewing;
+    this.#live?.view(viewing);
   }
 
   /** Another tab wrote the visitor's record: its session is ours, and what it read is read. */
@@ -126,8 +139,8 @@ export class ChatClient {
     this.connect();
     this.#outbox.add(text);
     this.#awaitAnswer(this.state.expecting);
-    this.#typing.ended();
-    this.#reader.hurry();
+    this.#live?.sent();
+    this.#hurry();
   }
 
   retry(client_id: string): void {
@@ -139,9 +152,8 @@ export class ChatClient {
     const { api } = this.options;
     const waiting = (): void => this.#dispatch({ type: "again", mid });
     waiting();
-    this.#reader.hurry();
-    const ask = (): Promise<void> =>
-      bySocketOr(this.#realtime, "retry", { mid }, () => api.again(mid));
+    this.#hurry();
+    const ask = (): Promise<void> => bySocketOr(this.#call, "retry", { mid }, () => api.again(mid));
     try {
       await this.#patience.try(ask, GIVE_UP_MS, waiting);
       this.#awaitAnswer(mid);
@@ -161,7 +173,7 @@ export class ChatClient {
     const { answer, conversation } = this.state;
     if (!answer || !conversation) return;
     const byHttp = (): Promise<void> => this.options.api.stop(conversation.id);
-    await this.#realtime.call("stop", { mid: answer.mid }).catch(byHttp).catch(ignoreRefusal);
+    await this.#call("stop", { mid: answer.mid }).catch(byHttp).catch(ignoreRefusal);
   }
 
   /** Calls a person; resolves to false when that failed. */
@@ -193,12 +205,48 @@ export class ChatClient {
   }
 
   typing(): void {
-    this.#typing.typed();
+    this.#live?.typed();
   }
 
   /** Reads what is new. */
   refresh(): Promise<void> {
     return this.#reader.read();
+  }
+
+  readonly #call = <Reply>(event: string, payload: unknown): Promise<Reply> =>
+    this.#live
+      ? this.#live.realtime.call<Reply>(event, payload)
+      : Promise.reject(new CallError("not_connected", ""));
+
+  /** The visitor waits for something: do not wait for a socket that was lost. */
+  #hurry(): void {
+    this.#live?.realtime.hurry();
+    this.#without.hurry();
+  }
+
+  /** Fetches the code of the socket, and follows with it. */
+  async #load(): Promise<void> {
+    const live = await this.options.openLive({
+      auth: (fresh) => this.#authenticate(fresh),
+      state: () => this.state,
+      dispatch: (event) => this.#dispatch(event),
+      status: (status) => this.#connection(status),
+      readConversation: () => this.refresh(),
+      readConversations: () => this.#readConversations().catch(ignoreRefusal),
+      readAvailability: () => void this.#lookAround(0),
+    });
+    // Whoever is in a hurry may have fetched it twice.
+    if (this.#ended || this.#live) return live.end();
+    this.#without.stop();
+    this.#live = live;
+    live.view(this.#viewing);
+    live.follow();
+    if (!this.#resting) live.realtime.start();
+  }
+
+  #authenticate(fresh: boolean): Promise<Kept> {
+    const { api, keeper } = this.options;
+    return fresh ? api.renew(keeper.get()?.token ?? null) : api.session();
   }
 
   async #callPerson(): Promise<VisitorConversation> {
@@ -217,29 +265,7 @@ export class ChatClient {
     const { site, visitor_id, token } = await this.#patience.try(() => api.session(), 0, wait);
     this.#token = token;
     this.#dispatch({ type: "session", visitor_id, site });
-    this.#leaves = [
-      this.#realtime.onStatus((status) => this.#connection(status)),
-      this.#realtime.on("typing", (typing) => this.#typing.heard(typing)),
-      followAnswers(this.#realtime, (frame) => {
-        this.#dispatch({ type: "frame", frame });
-        if (frame.event === "answer.end") void this.refresh();
-        return this.state.answer;
-      }),
-    ];
-    this.#follow(visitor_id);
     await this.#readConversations().catch(ignoreRefusal);
-  }
-
-  /** Hears of a conversation that began elsewhere, while none is open here; an open one has its own topic. */
-  #follow(visitor_id: string): void {
-    this.#leaveVisitor?.();
-    const read = (): void => {
-      const { conversation } = this.state;
-      if (conversation && conversation.state !== "closed") return;
-      this.#readConversations().catch(ignoreRefusal);
-    };
-    const topic = `visitor:${visitor_id}:conversations`;
-    this.#leaveVisitor = this.#realtime.join(topic, { signal: read, refetch: read });
   }
 
   async #readConversations(): Promise<void> {
@@ -250,33 +276,15 @@ export class ChatClient {
 
   /** Shows this conversation and follows it. */
   #enter(conversation: VisitorConversation | null): void {
-    const before = this.state.conversation?.id;
     const kept = this.options.keeper.get()?.read;
     const read_seq = kept && kept.conversation_id === conversation?.id ? kept.seq : 0;
     this.#dispatch({ type: "conversation", conversation, read_seq });
-    if (conversation?.id === before) return;
-    this.#followConversation(conversation?.id ?? null);
-  }
-
-  #followConversation(id: string | null): void {
-    this.#leaveConversation?.();
-    this.#leaveConversation = null;
-    if (!id) return;
-    this.connect();
-    const read = (): void => void this.refresh();
-    this.#leaveConversation = this.#realtime.join(`conversation:${id}:messages`, {
-      signal: ({ event, version }) => {
-        const known = event === "message.changed" && (version ?? Infinity) <= this.state.cursor;
-        if (!known) read();
-      },
-      refetch: read,
-    });
-    read();
   }
 
   /** Without a socket nobody tells us that another tab began a conversation. */
   async #findConversation(): Promise<void> {
-    if (!this.state.visitor_id || this.#realtime.status === "connected") return;
+    const { visitor_id, connection } = this.state;
+    if (!visitor_id || connection === "connected") return;
     const open = latestOpen(await this.options.api.conversations());
     if (open) this.#enter(open);
   }
@@ -284,8 +292,8 @@ export class ChatClient {
   #stored(message: Message): void {
     const before = this.state.conversation?.id;
     this.#dispatch({ type: "stored", message });
-    if (message.conversation_id !== before) this.#followConversation(message.conversation_id);
-    else if (this.state.connection !== "connected" || this.state.conversation?.state === "closed") {
+    if (message.conversation_id !== before) return;
+    if (this.state.connection !== "connected" || this.state.conversation?.state === "closed") {
       void this.refresh();
     }
   }
@@ -298,30 +306,17 @@ export class ChatClient {
 
   /** A new token of the same visitor is shown to the server before it ends the socket of the old one. */
   #useSession(kept: Kept): void {
-    const { visitor_id, connection } = this.state;
+    const { visitor_id } = this.state;
     if (visitor_id === null || kept.token === this.#token) return;
     this.#token = kept.token;
-    if (kept.visitor_id === visitor_id) {
-      this.#dispatch({ type: "session", visitor_id, site: kept.site });
-      void this.#realtime.renew();
-      return;
-    }
-    this.#become(kept);
-    if (connection === "idle") return;
-    this.#realtime.stop();
-    this.#realtime.start();
-  }
-
-  /** The session is another visitor's: begin where that one is. */
-  #become({ visitor_id, site }: Kept): void {
-    this.#dispatch({ type: "session", visitor_id, site });
-    this.#followConversation(null);
-    this.#follow(visitor_id);
+    this.#dispatch({ type: "session", visitor_id: kept.visitor_id, site: kept.site });
+    const realtime = this.#live?.realtime;
+    if (kept.visitor_id === visitor_id) void realtime?.renew();
+    else realtime?.reconnect();
   }
 
   #connection(status: Status): void {
     this.#dispatch({ type: "connection", status });
-    this.#reader.connection(status);
     if (status === "connected") {
       this.#cancelAway?.();
       this.#cancelAway = null;
@@ -338,18 +333,35 @@ export class ChatClient {
     this.options.clock.after(DOTS_MS_MAX, over);
   }
 
-  /** Whether somebody is online comes with a session: an older one is renewed. */
-  async #lookAround(): Promise<void> {
+  /** Whether somebody is online: read when nobody tells us and what we know is older. */
+  async #lookAround(older_ms = SITE_MS_MAX): Promise<void> {
     const { api, keeper, clock } = this.options;
-    const kept = keeper.get();
-    if (!kept || !this.state.visitor_id || clock.now() - kept.at < SITE_MS_MAX) return;
-    await api.renew(kept.token).catch(ignoreRefusal);
+    const { visitor_id, connection, site } = this.state;
+    const isTold = connection === "connected" && site?.availability.topic !== undefined;
+    const known = Math.max(keeper.get()?.at ?? Infinity, this.#lookedAt);
+    if (!visitor_id || (isTold && older_ms > 0) || clock.now() - known < older_ms) return;
+    this.#lookedAt = clock.now();
+    try {
+      const availability = await api.availability();
+      if (visitor_id === this.state.visitor_id)
+        this.#dispatch({ type: "availability", availability });
+    } catch (error) {
+      ignoreRefusal(error);
+    }
   }
 
   #dispatch(event: ChatEvent): void {
     const before = this.state;
     this.state = reduce(before, event);
-    if (this.state !== before) this.options.changed(this.state, before);
+    if (this.state === before) return;
+    const { visitor_id, conversation, site } = this.state;
+    const isOther = conversation?.id !== before.conversation?.id;
+    if (isOther || visitor_id !== before.visitor_id || site !== before.site) this.#live?.follow();
+    if (isOther && conversation) {
+      this.connect();
+      void this.refresh();
+    }
+    this.options.changed(this.state, before);
   }
 }
 

@@ -1,16 +1,16 @@
 /** The app: mounted once by the loader, in the loader's shadow root. */
 import { createRef, render } from "preact";
 import { browserClock } from "../realtime/clock";
-import { lazySocketTransport } from "../realtime/lazy";
 import type { App, Shell } from "../shell";
 import { Announcer } from "./announcer";
 import { Api } from "./api";
 import { ChatClient } from "./chat";
 import { accentPair, accentText } from "./colour";
+import { lazyLive } from "./lazy";
 import { Launcher } from "./launcher";
 import { watchPolicy } from "./policy";
 import { type Chat, unread } from "./state";
-import { Keeper, pageStore } from "./storage";
+import { Keeper, OpenMark, pageStore } from "./storage";
 import { noteText, stringsFor } from "./strings";
 import css from "./styles.css?inline";
 import { Panel, type PanelProps } from "./view/panel";
@@ -26,6 +26,7 @@ export function mount(shell: Shell): App {
 class Mounted implements App {
   readonly #chat: ChatClient;
   readonly #keeper: Keeper;
+  readonly #mark: OpenMark;
   readonly #frame = document.createElement("div");
   readonly #panel = createRef<HTMLDivElement>();
   readonly #title = createRef<HTMLHeadingElement>();
@@ -51,7 +52,8 @@ class Mounted implements App {
     root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
     this.#frame.className = "app";
     root.append(this.#frame);
-    this.#keeper = new Keeper(key, pageStore());
+    this.#keeper = new Keeper(key, pageStore("localStorage"));
+    this.#mark = new OpenMark(this.#keeper.name, pageStore("sessionStorage"));
     this.#announcer = new Announcer(browserClock, (text) => this.#say(text));
     this.#fullScreen = new FullScreen(
       host,
@@ -70,7 +72,7 @@ class Mounted implements App {
     this.#chat = new ChatClient({
       api: this.#api,
       keeper: this.#keeper,
-      connect: lazySocketTransport(origin, "/visitor"),
+      openLive: lazyLive(origin),
       clock: browserClock,
       page,
       isHidden: () => document.hidden,
@@ -78,13 +80,17 @@ class Mounted implements App {
     });
     this.#listen();
     this.update();
-    if (this.#keeper.get()) void this.#chat.start();
+    if (!this.#keeper.get()) return;
+    void this.#chat.start();
+    // Whoever follows a link in the chat goes on where they were, unless the panel would hide the new page.
+    if (this.#mark.get() && !this.#fullScreen.isSmall) this.open();
   }
 
   /** By the visitor: focus moves in. By the page: it stays where it is. */
   open(byUser = false): void {
     if (!this.#open) {
       this.#open = true;
+      this.#mark.set(!this.#isInline);
       this.#arrange();
       this.shell.emit("open");
     }
@@ -98,6 +104,8 @@ class Mounted implements App {
     if (!this.#open || this.#isInline) return;
     const hadFocus = this.shell.root.activeElement !== null;
     this.#open = false;
+    this.#mark.set(false);
+    this.#read();
     this.#arrange();
     if (hadFocus) this.shell.button?.focus();
     this.shell.emit("close");
@@ -141,6 +149,7 @@ class Mounted implements App {
     this.#gone.abort();
     this.#chat.end();
     this.#keeper.close();
+    this.#mark.set(false);
     this.#fullScreen.end();
     cancelAnimationFrame(this.#drawn);
     render(null, this.#frame);
@@ -162,8 +171,7 @@ class Mounted implements App {
     };
     on(window, "online", () => this.#chat.wake());
     on(document, "visibilitychange", () => {
-      if (document.hidden) return;
-      this.#chat.wake();
+      if (!document.hidden) this.#chat.wake();
       this.#read();
     });
     on(window, "pagehide", () => this.#chat.pause());
@@ -221,7 +229,9 @@ class Mounted implements App {
 
   /** What an open panel on a visible page shows is read. */
   #read(): void {
-    if (this.#open && !document.hidden) this.#chat.read();
+    const viewing = this.#open && !document.hidden;
+    this.#chat.view(viewing);
+    if (viewing) this.#chat.read();
     const count = unread(this.#chat.state);
     if (count === this.#unread) return;
     this.#unread = count;

@@ -1,15 +1,18 @@
 /** Messages on their way out: in order, each sent until it is stored, refused or too old. */
-import { CallError, type Realtime } from "../realtime/client";
+import { isCallError } from "../realtime/call";
 import type { Message } from "../wire";
 import type { Api } from "./api";
 import { newId } from "./ids";
 import { type Patience, problemIn } from "./patience";
 import type { Chat, ChatEvent, Outgoing } from "./state";
 
+/** Asks over the socket; rejects with CallError. */
+export type Call = <Reply>(event: string, payload: unknown) => Promise<Reply>;
+
 export type OutboxOptions = {
   patience: Patience;
   api: Api;
-  realtime: Realtime;
+  call: Call;
   page: () => string;
   state: () => Chat;
   dispatch: (event: ChatEvent) => void;
@@ -63,11 +66,11 @@ export class Outbox {
 
   /** By socket; when there is none or it does not answer, by HTTP. The `client_id` makes twice once. */
   async #send(client_id: string, text: string): Promise<Message> {
-    const { realtime, page, api, state } = this.options;
+    const { call, page, api, state } = this.options;
     const conversation_id = state().conversation?.id;
     const where = conversation_id ? { conversation_id } : {};
     const payload = { ...where, client_id, text, page: page() };
-    return bySocketOr(realtime, "send", payload, async () => {
+    return bySocketOr(call, "send", payload, async () => {
       const id = conversation_id ?? (await this.#findOrCreate(client_id));
       return api.send(id, client_id, text);
     });
@@ -83,15 +86,15 @@ export class Outbox {
 
 /** Asks over the socket; when there is none or it does not answer, does `other` instead. */
 export async function bySocketOr<Reply>(
-  realtime: Realtime,
+  call: Call,
   event: string,
   payload: unknown,
   other: () => Promise<Reply>,
 ): Promise<Reply> {
   try {
-    return await realtime.call<Reply>(event, payload);
+    return await call<Reply>(event, payload);
   } catch (error) {
-    const lost = error instanceof CallError && ["timeout", "not_connected"].includes(error.code);
+    const lost = isCallError(error) && ["timeout", "not_connected"].includes(error.code);
     if (!lost) throw error;
     return other();
   }

@@ -1,5 +1,5 @@
 /** Trying again what was lost on the way, or came while the server was busy. */
-import { CallError } from "../realtime/client";
+import { type CallError, isCallError } from "../realtime/call";
 import type { Clock } from "../realtime/clock";
 import type { ApiError } from "../wire";
 import { Refused } from "./api";
@@ -59,7 +59,7 @@ export class Patience {
 
 /** What the server said; anything else is a bug and goes on. */
 export function problemIn(error: unknown): CallError | ApiError {
-  if (error instanceof CallError) return error;
+  if (isCallError(error)) return error;
   if (error instanceof Refused) return error.error;
   throw error;
 }

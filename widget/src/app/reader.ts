@@ -1,37 +1,34 @@
-/** Keeps the transcript read: when told to, and again and again while there is no socket to tell it. */
-import type { Status } from "../realtime/client";
+/** Keeps the transcript read: when told to, and once more when that failed. */
 import type { Clock } from "../realtime/clock";
 import { type Api, ignoreRefusal, Refused } from "./api";
-import { Poll } from "./poll";
 import { type Chat, type ChatEvent, PAGE_ITEMS } from "./state";
 
 export type ReaderOptions = {
   api: Api;
   clock: Clock;
-  isHidden: () => boolean;
   state: () => Chat;
   dispatch: (event: ChatEvent) => void;
   /** There is no conversation, or it is no longer there: look for one. */
   look: () => Promise<void>;
+  /** A reading was asked for that another one serves too. */
+  spared: () => void;
 };
 
-const POLL_AFTER_MS = 4_000; // without a socket
+const AGAIN_MS = 4_000; // after a reading that failed
 const STALE_MS = 30_000; // what was read longer ago is read again when the page is seen
 
 export class Reader {
-  readonly #poll: Poll;
   #reading: Promise<void> | null = null;
   #again = false;
   #ended = false;
   #readAt = 0;
-  #cancelPoll: (() => void) | null = null;
+  #cancelAgain: (() => void) | null = null;
 
-  constructor(private readonly options: ReaderOptions) {
-    this.#poll = new Poll(options.clock, options.isHidden, () => this.read());
-  }
+  constructor(private readonly options: ReaderOptions) {}
 
   /** Reads what is new; one at a time, and once more when asked meanwhile. */
   read(): Promise<void> {
+    if (this.#again && this.#reading) this.options.spared();
     this.#again = true;
     this.#reading ??= this.#readAll().finally(() => {
       this.#reading = null;
@@ -39,22 +36,9 @@ export class Reader {
     return this.#reading;
   }
 
-  /** The visitor waits for something: do not wait for a socket that was lost. */
-  hurry(): void {
-    if (!["disconnected", "suspended", "failed"].includes(this.options.state().connection)) return;
-    this.stop();
-    this.#poll.start();
-  }
-
   /** The page is seen again: what it shows may be old. */
   wake(): void {
-    this.#poll.hurry();
     if (this.options.clock.now() - this.#readAt > STALE_MS) void this.read();
-  }
-
-  connection(status: Status): void {
-    if (status === "connected") this.stop();
-    else this.#pollSoon();
   }
 
   end(): void {
@@ -63,9 +47,8 @@ export class Reader {
   }
 
   stop(): void {
-    this.#cancelPoll?.();
-    this.#cancelPoll = null;
-    this.#poll.stop();
+    this.#cancelAgain?.();
+    this.#cancelAgain = null;
   }
 
   async #readAll(): Promise<void> {
@@ -76,7 +59,8 @@ export class Reader {
         this.#readAt = this.options.clock.now();
       } catch (error) {
         ignoreRefusal(error);
-        this.#pollSoon();
+        this.options.dispatch({ type: "unreachable" });
+        this.#readSoon();
       }
     }
   }
@@ -98,13 +82,11 @@ export class Reader {
     }
   }
 
-  /** Polls when a socket does not come (back) in time; reads once more when one reading failed. */
-  #pollSoon(): void {
+  #readSoon(): void {
     if (this.#ended) return;
-    this.#cancelPoll ??= this.options.clock.after(POLL_AFTER_MS, () => {
-      this.#cancelPoll = null;
-      if (this.options.state().connection === "connected") void this.read();
-      else this.#poll.start();
+    this.#cancelAgain ??= this.options.clock.after(AGAIN_MS, () => {
+      this.#cancelAgain = null;
+      void this.read();
     });
   }
 }

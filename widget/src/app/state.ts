@@ -1,15 +1,15 @@
 /** What the widget knows, and how each event changes it. Pure: the same events give the same state. */
 import { type Answer, withFrame, withSnapshot } from "../realtime/answers";
-import type { Status } from "../realtime/client";
+import type { Status } from "../realtime/stats";
 import type {
   AnswerFrame,
   ApiError,
+  Availability,
   ConversationState,
   Feedback,
   Message,
   Site,
   Transcript,
-  Typing,
   VisitorConversation,
 } from "../wire";
 
@@ -28,7 +28,7 @@ export type Chat = {
   site: Site | null;
   /** `idle`: nothing to follow yet. */
   connection: Status | "idle";
-  /** Whether the server answers, by whatever way, since the connection last changed. */
+  /** Whether the server answered last, by whatever way. */
   reachable: boolean;
   /** Whether there has been no connection for longer than a moment. */
   away: boolean;
@@ -56,14 +56,18 @@ export type Chat = {
 
 export type ChatEvent =
   | { type: "session"; visitor_id: string; site: Site }
+  | { type: "availability"; availability: Availability }
   | { type: "problem"; problem: ApiError | null }
   | { type: "connection"; status: Status }
   | { type: "away" }
+  /** Reading failed. */
+  | { type: "unreachable" }
   | { type: "conversation"; conversation: VisitorConversation | null; read_seq?: number }
   /** `live`: the answer that was running when the transcript was asked for. */
   | { type: "transcript"; conversation_id: string; transcript: Transcript; live: string | null }
   | { type: "frame"; frame: AnswerFrame }
-  | { type: "typing"; typing: Typing }
+  /** The colleague who types here, or null. */
+  | { type: "typing"; name: string | null }
   | { type: "queued"; client_id: string; text: string }
   | { type: "waiting"; client_id: string; seconds: number }
   | { type: "stored"; message: Message }
@@ -112,12 +116,18 @@ function after(chat: Chat, event: ChatEvent): Chat {
   switch (event.type) {
     case "session":
       return withSession(chat, event);
+    case "availability":
+      return chat.site
+        ? { ...chat, site: { ...chat.site, availability: event.availability } }
+        : chat;
     case "problem":
       return { ...chat, problem: event.problem };
     case "connection":
       return withConnection(chat, event.status);
     case "away":
       return isConnected(chat) ? chat : { ...chat, away: true };
+    case "unreachable":
+      return isConnected(chat) ? chat : { ...chat, reachable: false };
     case "conversation":
       return withConversation(chat, event.conversation, event.read_seq);
     case "transcript":
@@ -125,7 +135,7 @@ function after(chat: Chat, event: ChatEvent): Chat {
     case "frame":
       return withAnswer(chat, event.frame);
     case "typing":
-      return withTyping(chat, event.typing);
+      return { ...chat, typing: event.name };
     case "queued":
       return withQueued(chat, event);
     case "waiting":
@@ -264,11 +274,6 @@ function withRating(chat: Chat, event: ChatEvent & { type: "rated" }): Chat {
   const { mid, feedback, failed } = event;
   const messages = chat.messages.map((each) => (each.id === mid ? { ...each, feedback } : each));
   return { ...chat, messages, unrated: failed ? mid : null };
-}
-
-function withTyping(chat: Chat, { conversation_id, kind, name, on }: Typing): Chat {
-  if (kind !== "staff" || conversation_id !== chat.conversation?.id) return chat;
-  return { ...chat, typing: on ? (name ?? "") : null };
 }
 
 function withQueued(chat: Chat, event: ChatEvent & { type: "queued" }): Chat {

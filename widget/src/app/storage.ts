@@ -1,4 +1,4 @@
-/** What a browser keeps of a visitor: one record a site key, written after the first click. */
+/** What a browser keeps of a visitor: one record a site key, written after the first click, and a mark in the tab. */
 import type { Site } from "../wire";
 
 export type Kept = {
@@ -58,10 +58,35 @@ export class Keeper {
   }
 }
 
-/** The page's storage, or null where even naming it raises. */
-export function pageStore(): Store | null {
+/** Whether the panel is open: for the pages that the same tab shows next. */
+export class OpenMark {
+  constructor(
+    private readonly name: string,
+    private readonly store: Store | null,
+  ) {}
+
+  get(): boolean {
+    try {
+      return !!this.store?.getItem(this.name);
+    } catch {
+      return false;
+    }
+  }
+
+  set(open: boolean): void {
+    try {
+      if (open) this.store?.setItem(this.name, "open");
+      else this.store?.removeItem(this.name);
+    } catch {
+      // Then the next page begins with the panel closed.
+    }
+  }
+}
+
+/** One of the page's storages, or null where even naming it raises. */
+export function pageStore(name: "localStorage" | "sessionStorage"): Store | null {
   try {
-    return window.localStorage;
+    return window[name];
   } catch {
     return null;
   }

@@ -13,24 +13,40 @@ export function followAnswers(
   realtime: Realtime,
   apply: (frame: AnswerFrame) => Answer | null,
 ): () => void {
+  let answer: Answer | null = null;
   let asking = false;
+  let again = false;
+  let over = false;
   const take = (frame: AnswerFrame): void => {
-    const answer = apply(frame);
-    if (answer && hasGap(answer) && !asking) void resume(answer);
+    answer = apply(frame);
+    if (!hasGap(answer)) return;
+    if (asking) again = true;
+    else void resume();
   };
-  const resume = async ({ mid, attempt, seq: after }: Answer): Promise<void> => {
+  const resume = async (): Promise<void> => {
     asking = true;
+    // What came meanwhile may have left another gap: it is asked for as long as something changes.
+    do {
+      again = false;
+      if (answer && (await ask(answer))) again = true;
+    } while (again && hasGap(answer) && !over);
+    asking = false;
+  };
+  /** Whether it led on. */
+  const ask = async ({ mid, attempt, seq: after }: Answer): Promise<boolean> => {
     try {
       const { frames } = await realtime.call<ResumeReply>("resume", { mid, attempt, after });
-      frames.forEach(apply);
+      for (const frame of frames) answer = apply(frame);
     } catch {
       // The next frame shows the gap again, and the stored message closes it for good.
-    } finally {
-      asking = false;
     }
+    return answer?.mid !== mid || answer.attempt !== attempt || answer.seq > after;
   };
   const ends = EVENTS.map((event) =>
     realtime.on(event, (frame) => take({ event, frame } as AnswerFrame)),
   );
-  return () => ends.forEach((end) => end());
+  return () => {
+    over = true;
+    for (const end of ends) end();
+  };
 }

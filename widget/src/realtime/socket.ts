@@ -39,7 +39,6 @@ export function socketTransport(origin: string, namespace: "/visitor" | "/staff"
 
 /** A refused namespace carries `data = {code, retry, …}`; a network failure carries none. */
 function lossOf(error: Error & { data?: unknown }): Loss {
-  const data = error.data as { code?: string; retry?: Loss["retry"] } | undefined;
-  if (!data?.code) return { code: null, retry: "backoff", refused: false };
-  return { code: data.code, retry: data.retry ?? "backoff", refused: true };
+  const { code, retry = "backoff", retry_after_s } = (error.data ?? {}) as Partial<Loss>;
+  return { code: code ?? null, retry, refused: !!code, retry_after_s };
 }

@@ -4,6 +4,8 @@ export type Loss = {
   code: string | null;
   retry: "never" | "backoff" | "refetch";
   refused: boolean;
+  /** How long the server wants to be left alone. */
+  retry_after_s?: number | undefined;
 };
 
 export type LinkEvents = {
