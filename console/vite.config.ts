@@ -5,6 +5,8 @@ import { defineConfig } from "vitest/config";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
+const BASE = /node_modules\/(react|react-dom|scheduler|@tanstack|(socket|engine)\.io[^/]*)\//;
+
 export default defineConfig({
   base: "/console/",
   plugins: [react(), tailwindcss()],
@@ -21,6 +23,10 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0, // no data: URIs, so that no policy needs to allow them
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      // What changes seldom keeps its name: a browser fetches it once and not with every release.
+      output: { codeSplitting: { groups: [{ name: "base", test: BASE }] } },
+    },
   },
   server: {
     fs: { allow: [here("..")] },

@@ -1,9 +1,9 @@
 /** The organisation one works in: who one is there, how to call it, what is live. */
 import { useQueryClient } from "@tanstack/react-query";
-import type { Status } from "@widget/realtime/client";
-import { createContext, type ReactNode, use, useEffect, useMemo, useSyncExternalStore } from "react";
+import { createContext, type ReactNode, use, useMemo } from "react";
 import { orgApi, type OrgApi } from "./api";
-import { type Live, openLive } from "./live";
+import { type Live, openLive } from "./realtime/live";
+import { RealtimeProvider } from "./realtime/provider";
 import type { Me } from "./wire";
 
 export type Org = { slug: string; me: Me; api: OrgApi; live: Live };
@@ -21,34 +21,11 @@ export function OrgProvider({ me, children }: { me: Me; children: ReactNode }) {
   const slug = me.org.slug;
   const org = useMemo((): Org => {
     const api = orgApi(slug);
-    return { slug, me, api, live: openLive({ slug, api, client }) };
+    return { slug, me, api, live: openLive({ slug, auth: () => api.socketToken(), client }) };
   }, [slug, me, client]);
-  useEffect(() => {
-    const { live } = org;
-    const retry = (): void => live.realtime.retry();
-    live.start();
-    window.addEventListener("online", retry);
-    window.addEventListener("focus", retry);
-    return () => {
-      window.removeEventListener("online", retry);
-      window.removeEventListener("focus", retry);
-      live.stop();
-    };
-  }, [org]);
-  return <OrgContext value={org}>{children}</OrgContext>;
-}
-
-export function useConnectionStatus(): Status {
-  const { realtime } = useOrg().live;
-  return useSyncExternalStore(
-    (changed) => realtime.onStatus(changed),
-    () => realtime.status,
+  return (
+    <OrgContext value={org}>
+      <RealtimeProvider live={org.live}>{children}</RealtimeProvider>
+    </OrgContext>
   );
-}
-
-/** Reads `queryKey` again whenever the topic says that it changed. */
-export function useRealtimeSubscription(topic: string, queryKey: readonly unknown[]): void {
-  const { live } = useOrg();
-  const key = JSON.stringify(queryKey);
-  useEffect(() => live.follow(topic, JSON.parse(key) as unknown[]), [live, topic, key]);
 }

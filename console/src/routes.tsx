@@ -16,7 +16,6 @@ import { isView } from "./inbox/rows";
 import { keys } from "./keys";
 import { trialSearch } from "./knowledge/trying";
 import { isPageStatus, type PageStatus } from "./knowledge/wire";
-import { LoginScreen } from "./login/login";
 import { Notices } from "./parts/notices";
 import { orgsQuery } from "./queries";
 import { Broken, Lost } from "./shell/lost";
@@ -39,7 +38,7 @@ const login = createRoute({
   path: "/login",
   validateSearch: ({ next }: Record<string, unknown>): { next?: string } =>
     typeof next === "string" && isOwnPath(next) ? { next } : {},
-  component: LoginScreen,
+  component: lazyRouteComponent(() => import("./login/login"), "LoginScreen"),
 });
 
 const home = createRoute({

@@ -5,21 +5,17 @@ export class TestClock implements Clock {
   #now = 1_000;
   #due: { at: number; run: () => void }[] = [];
 
-  now(): number {
-    return this.#now;
-  }
+  // Properties, not methods: they are passed on alone.
+  now = (): number => this.#now;
+  random = (): number => 0.5;
 
-  after(ms: number, run: () => void): () => void {
+  after = (ms: number, run: () => void): (() => void) => {
     const due = { at: this.#now + ms, run };
     this.#due.push(due);
     return () => {
       this.#due = this.#due.filter((each) => each !== due);
     };
-  }
-
-  random(): number {
-    return 0.5;
-  }
+  };
 
   /** Lets `ms` pass; what is due runs in order, and what that leads to settles. */
   async pass(ms: number): Promise<void> {

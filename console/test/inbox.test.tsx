@@ -60,7 +60,7 @@ describe("who works in two organisations", () => {
     const { user, path } = await openConsole(server, "/acme/inbox");
     await screen.findByRole("link", { name: /Visitor 0001/ });
 
-    await user.click(screen.getByRole("button", { name: "Account" }));
+    await user.click(await screen.findByRole("button", { name: /Account/ }));
     await user.click(await screen.findByRole("menuitemradio", { name: "Other" }));
 
     await screen.findByText("Nobody waits");

@@ -1,5 +1,6 @@
 /** A server in memory: it answers like the real one, and a test may act in it behind the console's back. */
 import type { LinkEvents, Transport } from "@widget/realtime/transport";
+import type { Member } from "@widget/wire";
 import type { Crawl, Document } from "../src/knowledge/wire";
 import type { Conversation, LiveAnswer, Message, Signal, View } from "../src/wire";
 import { Assistant } from "./assistant";
@@ -8,6 +9,8 @@ import { Library } from "./library";
 import { ANA, conversation, message, signal } from "./made";
 
 type Refusal = { status: number; code: string; message: string; retry: "never" | "backoff" | "refetch" };
+
+type Announced = { topic: string; state: Member["state"] | null };
 
 const PAGE = 200;
 
@@ -30,6 +33,14 @@ export class Server {
   calls: string[] = [];
   /** What was sent over the socket. */
   told: { event: string; payload: unknown }[] = [];
+  /** Whether there is a socket to be had. */
+  down = false;
+  /** The code with which every socket is refused for good. */
+  refused: string | null = null;
+  /** What `subscribe` says of a topic, where it is not "ok". */
+  codes = new Map<string, string>();
+  /** Who is there, by topic; whoever the console announces is added. */
+  present = new Map<string, Member[]>();
   #failures = new Map<string, Refusal>();
   #link: LinkEvents | null = null;
   #missed: Signal[] = [];
@@ -61,29 +72,77 @@ export class Server {
   /** Stands in for the socket. */
   transport: Transport = (_token, events) => {
     queueMicrotask(() => {
+      if (this.down) return events.lost({ code: null, retry: "backoff", refused: false });
+      if (this.refused) return events.lost({ code: this.refused, retry: "never", refused: true });
       this.#link = events;
       events.open();
     });
     return {
       call: async (event, payload) => {
         this.told.push({ event, payload });
-        if (event !== "subscribe") return {};
-        const { topics } = payload as { topics: string[] };
-        const missed = this.#missed;
-        this.#missed = [];
-        return {
-          topics: Object.fromEntries(topics.map((topic) => [topic, "ok"])),
-          epoch: "e",
-          cur: "1",
-          missed,
-          reset: false,
-        };
+        if (event === "subscribe") return this.#subscribed(payload as { topics: string[] });
+        if (event === "presence") return this.#announced(payload as Announced);
+        if (event === "unsubscribe") this.#left(payload as { topics: string[] });
+        return {};
       },
       close: () => {
         this.#link = null;
       },
     };
   };
+
+  /** Everything of one name that was sent over the socket. */
+  toldOf(event: string): unknown[] {
+    return this.told.filter((each) => each.event === event).map(({ payload }) => payload);
+  }
+
+  #subscribed({ topics }: { topics: string[] }) {
+    const missed = this.#missed;
+    this.#missed = [];
+    for (const topic of topics) if (this.present.has(topic)) this.#tellWho(topic);
+    return {
+      topics: Object.fromEntries(topics.map((topic) => [topic, this.codes.get(topic) ?? "ok"])),
+      epoch: "e",
+      cur: "1",
+      missed,
+      reset: false,
+    };
+  }
+
+  #announced({ topic, state }: Announced) {
+    const { id, name } = this.me;
+    const others = this.#membersOf(topic).filter(({ key }) => key !== `staff:${id}`);
+    this.present.set(topic, state ? [...others, { key: `staff:${id}`, name, state }] : others);
+    return { members: this.#membersOf(topic) };
+  }
+
+  #left({ topics }: { topics: string[] }): void {
+    for (const topic of topics) if (this.present.has(topic)) this.#announced({ topic, state: null });
+  }
+
+  /** Somebody comes to a topic, or is in another state there, and whoever listens is told. */
+  enter(topic: string, key: string, name: string, state: Member["state"] = {}): void {
+    const joined = [{ key, name, state }];
+    const others = this.#membersOf(topic).filter((each) => each.key !== key);
+    this.present.set(topic, [...others, ...joined]);
+    this.emit("presence", { topic, joined, left: [], state: null });
+  }
+
+  leave(topic: string, key: string): void {
+    this.present.set(
+      topic,
+      this.#membersOf(topic).filter((each) => each.key !== key),
+    );
+    this.emit("presence", { topic, joined: [], left: [key], state: null });
+  }
+
+  #membersOf(topic: string): Member[] {
+    return this.present.get(topic) ?? [];
+  }
+
+  #tellWho(topic: string): void {
+    this.#link?.event("presence", { topic, joined: [], left: [], state: this.#membersOf(topic) });
+  }
 
   /** Sends an event; without a connection a signal is kept for the catch-up. */
   emit(event: string, payload: unknown): void {

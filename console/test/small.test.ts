@@ -1,40 +1,8 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { tellTyping } from "../src/inbox/typing";
 import { problemWith } from "../src/knowledge/files";
 import { setPreference } from "../src/preferences";
-import { connectionOf } from "../src/shell/connection";
-import { pollAfter } from "../src/shell/polling";
 import { shortcutFor } from "../src/shell/shortcuts";
 import { age, bytes } from "../src/times";
-import { TestClock } from "./clock";
-
-describe("telling that one types", () => {
-  it("says it once, repeats it every three seconds, and takes it back when the keys rest", async () => {
-    const clock = new TestClock();
-    const told: boolean[] = [];
-    const typing = tellTyping((on) => told.push(on), clock);
-
-    for (let n = 0; n < 8; n++) {
-      typing.key();
-      await clock.pass(500);
-    }
-    expect(told).toEqual([true, true]);
-
-    await clock.pass(4_000);
-    expect(told).toEqual([true, true, false]);
-  });
-
-  it("takes it back at once when the message is sent, and only if it was said", () => {
-    const told: boolean[] = [];
-    const typing = tellTyping((on) => told.push(on), new TestClock());
-
-    typing.stop();
-    typing.key();
-    typing.stop();
-
-    expect(told).toEqual([true, false]);
-  });
-});
 
 describe("a file", () => {
   it("is refused before it travels when it is empty or too large", () => {
@@ -76,23 +44,6 @@ describe("a shortcut", () => {
     expect(pressed("Escape")).toBe(act);
 
     setPreference("shortcuts", true);
-  });
-});
-
-describe("the connection", () => {
-  it("is live, being made, or gone", () => {
-    expect(connectionOf("connected", true)).toBe("live");
-    expect(connectionOf("connected", false)).toBe("offline");
-    expect(connectionOf("disconnected", true)).toBe("reconnecting");
-    expect(connectionOf("suspended", true)).toBe("offline");
-  });
-
-  it("is replaced by reading every 3 s, backing off to 30 s, and slowly where nobody looks", () => {
-    expect(pollAfter(0, false, false)).toBe(3_000);
-    expect(pollAfter(1, false, false)).toBe(4_500);
-    expect(pollAfter(99, false, false)).toBe(30_000);
-    expect(pollAfter(0, false, true)).toBe(30_000);
-    expect(pollAfter(0, true, false)).toBe(120_000);
   });
 });
 

@@ -14,6 +14,8 @@ import { TextField } from "../parts/field";
 import { notify } from "../parts/notices";
 import { Failed, Loading } from "../parts/states";
 import { UnsavedPage } from "../parts/unsaved";
+import { useFresh } from "../realtime/subscription";
+import { topics } from "../realtime/topics";
 import { Days } from "./budget-days";
 import {
   allowed,
@@ -35,7 +37,9 @@ import { budgetQuery } from "./queries";
 import type { Allowance, Budget, Scope } from "./wire";
 
 export function BudgetScreen() {
-  const { data, error, refetch } = useQuery(budgetQuery(useOrg()));
+  const org = useOrg();
+  useFresh(topics.inbox(org.me.org.id), keys.budget(org.slug));
+  const { data, error, refetch } = useQuery(budgetQuery(org));
   return (
     <section aria-label="Budget" className="h-full overflow-y-auto">
       <div className="mx-auto max-w-4xl space-y-4 px-4 py-4 md:px-6">

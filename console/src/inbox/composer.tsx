@@ -36,7 +36,7 @@ export function Composer({ conversation, onSay, onLeave, takeOver }: ComposerPro
   useShortcuts({ r: turnTo("reply"), n: turnTo("note") });
   const send = (): void => {
     if (!mayWrite || !text.trim()) return;
-    typing.stop();
+    typing[draft.mode].stop();
     onSay(text.trim(), note ? "internal" : "public");
     change({ [draft.mode]: "" });
     field.current?.focus();
@@ -78,9 +78,9 @@ export function Composer({ conversation, onSay, onLeave, takeOver }: ComposerPro
             placeholder={note ? "Only colleagues see this note" : "Write to the visitor"}
             onChange={(event) => {
               change({ [draft.mode]: event.target.value });
-              if (!note) typing.key();
+              typing[draft.mode].key();
             }}
-            onBlur={typing.stop}
+            onBlur={() => typing[draft.mode].stop()}
             onKeyDown={press}
             className={cx(
               "field-sizing-content max-h-48 min-h-15 flex-1 resize-none rounded-lg border px-3 py-2",

@@ -8,6 +8,8 @@ import { useNow } from "../parts/now";
 import { Empty, Failed, Loading } from "../parts/states";
 import { useOrg } from "../org";
 import { conversationsQuery, threadQuery } from "../queries";
+import { PresenceAvatars } from "../realtime/avatars";
+import { useOnline } from "../shell/online";
 import { useShortcuts } from "../shell/shortcuts";
 import type { Conversation, Page, View } from "../wire";
 import { Row, rowId } from "./row";
@@ -54,7 +56,10 @@ export function InboxScreen() {
           open ? "hidden" : "flex",
         )}
       >
-        <h2 className="px-4 pt-4 pb-2 text-lg font-semibold">Inbox</h2>
+        <div className="flex min-h-13 items-center justify-between gap-3 px-4 pt-3 pb-1">
+          <h2 className="text-lg font-semibold">Inbox</h2>
+          <Colleagues />
+        </div>
         <Views current={view} />
         <List view={view} open={open} />
       </section>
@@ -64,6 +69,19 @@ export function InboxScreen() {
       >
         <Outlet />
       </section>
+    </div>
+  );
+}
+
+/** Who else has the console open. */
+function Colleagues() {
+  const online = useOnline();
+  if (!online) return null;
+  if (online.others.length === 0) return <p className="text-xs text-soft">No colleague is online</p>;
+  return (
+    <div className="flex items-center gap-2 text-xs text-soft">
+      Online
+      <PresenceAvatars people={online.others} label="Colleagues online" align="end" />
     </div>
   );
 }

@@ -9,6 +9,7 @@ import type { Conversation, Message } from "../wire";
 import { OutgoingItem, placeOf, RunningItem, StoredItem } from "./items";
 import { visitorName } from "./rows";
 import type { Outgoing } from "./thread";
+import type { Writer } from "./typing";
 
 const SHOWN_AT_ONCE = 60;
 const NEAR_END_PX = 100;
@@ -18,7 +19,7 @@ type StoryProps = {
   messages: Message[];
   answer: Answer | null;
   outgoing: Outgoing[];
-  typing: string[];
+  writers: Writer[];
   /** The message to begin at; without one, the end. */
   wanted: string | null;
   onAgain: (sent: Outgoing) => void;
@@ -26,7 +27,7 @@ type StoryProps = {
 };
 
 export function Story(props: StoryProps) {
-  const { conversation, messages, answer, outgoing, typing, wanted, onAgain, onDiscard } = props;
+  const { conversation, messages, answer, outgoing, writers, wanted, onAgain, onDiscard } = props;
   const [most, setMost] = useState(() => shownAtFirst(messages, wanted));
   const shown = messages.slice(-most);
   const name = visitorName(conversation);
@@ -64,7 +65,7 @@ export function Story(props: StoryProps) {
             />
           ))}
           <p role="status" className="h-4 text-xs text-soft">
-            {typing.length > 0 && `${typing.join(", ")} ${typing.length === 1 ? "is" : "are"} typing…`}
+            {writers.some(({ name }) => name === null) && "The visitor is typing…"}
           </p>
         </div>
       </div>

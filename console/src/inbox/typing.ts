@@ -1,78 +1,73 @@
-/** Who types, told and heard. A lost "off" does no harm: it ends by itself. */
-import { type Clock, browserClock } from "@widget/realtime/clock";
-import { useEffect, useMemo, useState } from "react";
+/** Who writes in a conversation, told and heard. Notes are told to colleagues alone. */
+import { Typists, TypingTeller } from "@widget/realtime/typing";
+import type { BroadcastEvent, Typing } from "@widget/wire";
+import { useCallback, useEffect, useMemo, useState } from "react";
 import { useOrg } from "../org";
-import type { Typing } from "../wire";
+import { useRealtimeBroadcast } from "../realtime/broadcast";
+import { staffKey } from "../realtime/people";
+import { useLive } from "../realtime/provider";
+import { topics } from "../realtime/topics";
+import type { Mode } from "./draft";
 
-const REPEAT_MS = 3_000;
-const IDLE_MS = 4_000;
-const HEARD_MS = 6_000;
+/** Somebody who writes; `name` is null for a visitor. */
+export type Writer = { name: string | null; writes: Mode };
 
-export type TypingTeller = { key(): void; stop(): void };
+const NOTE_TYPING = "note.typing";
 
-/** Says `on` while keys are pressed, at most every three seconds, and `off` when they rest. */
-export function tellTyping(tell: (on: boolean) => void, clock: Clock): TypingTeller {
-  let told_at: number | null = null;
-  let cancel: () => void = () => undefined;
-  const stop = (): void => {
-    cancel();
-    if (told_at === null) return;
-    told_at = null;
-    tell(false);
-  };
-  const key = (): void => {
-    cancel();
-    cancel = clock.after(IDLE_MS, stop);
-    if (told_at !== null && clock.now() - told_at < REPEAT_MS) return;
-    told_at = clock.now();
-    tell(true);
-  };
-  return { key, stop };
-}
-
-export function useTellTyping(conversation_id: string): TypingTeller {
-  const { realtime } = useOrg().live;
-  const teller = useMemo(
-    () =>
-      tellTyping((on) => {
+/** One teller for each mode, so that a visitor never hears of a note. */
+export function useTellTyping(conversation_id: string): Record<Mode, TypingTeller> {
+  const { realtime, clock } = useLive();
+  const broadcast = useRealtimeBroadcast(topics.notes(conversation_id));
+  const tellers = useMemo(
+    () => ({
+      reply: new TypingTeller(clock, (on) => {
         // Nobody is harmed when it does not arrive.
         realtime.call("typing", { conversation_id, on }).catch(() => undefined);
-      }, browserClock),
-    [realtime, conversation_id],
+      }),
+      note: new TypingTeller(clock, (on) => broadcast(NOTE_TYPING, { on })),
+    }),
+    [realtime, clock, broadcast, conversation_id],
   );
-  useEffect(() => () => teller.stop(), [teller]);
-  return teller;
+  useEffect(
+    () => () => {
+      tellers.reply.stop();
+      tellers.note.stop();
+    },
+    [tellers],
+  );
+  return tellers;
 }
 
-export function useTyping(conversation_id: string): string[] {
-  const { live, me } = useOrg();
-  const [names, setNames] = useState<ReadonlyMap<string, string>>(new Map());
+/** Everyone else who writes in the conversation now. */
+export function useTyping(conversation_id: string): Writer[] {
+  const { realtime, clock } = useLive();
+  const { staff } = useOrg().me;
+  const [replies, setReplies] = useState<readonly Typing[]>([]);
+  const [notes, setNotes] = useState<readonly Typing[]>([]);
+  const noted = useMemo(() => new Typists(clock, setNotes), [clock]);
   useEffect(() => {
-    const timers = new Map<string, ReturnType<typeof setTimeout>>();
-    const set = (who: string, name: string | null): void => {
-      clearTimeout(timers.get(who));
-      setNames((before) => {
-        const after = new Map(before);
-        if (name === null) after.delete(who);
-        else after.set(who, name);
-        return after;
-      });
-      if (name !== null)
-        timers.set(
-          who,
-          setTimeout(() => set(who, null), HEARD_MS),
-        );
-    };
-    const hear = ({ conversation_id: where, kind, name, on }: Typing): void => {
-      if (where !== conversation_id || (kind === "staff" && name === me.staff.name)) return;
-      set(`${kind}:${name ?? ""}`, on ? name || (kind === "visitor" ? "The visitor" : "A colleague") : null);
-    };
-    const stop = live.realtime.on("typing", hear);
+    const typists = new Typists(clock, setReplies);
+    const stop = realtime.on("typing", (typing) => {
+      const own = typing.kind === "staff" && typing.name === staff.name;
+      if (typing.conversation_id === conversation_id && !own) typists.hear(typing);
+    });
     return () => {
       stop();
-      timers.forEach((timer) => clearTimeout(timer));
-      setNames(new Map());
+      typists.end();
+      noted.end();
     };
-  }, [live, me, conversation_id]);
-  return [...names.values()];
+  }, [realtime, clock, noted, staff, conversation_id]);
+  const hear = useCallback(
+    ({ event, payload, from }: BroadcastEvent) => {
+      if (event !== NOTE_TYPING || from.key === staffKey(staff.id)) return;
+      noted.hear({ conversation_id, kind: "staff", name: from.name, on: payload.on === true });
+    },
+    [noted, staff, conversation_id],
+  );
+  useRealtimeBroadcast(topics.notes(conversation_id), hear);
+  return [...replies.map(writer("reply")), ...notes.map(writer("note"))];
+}
+
+function writer(writes: Mode): (typing: Typing) => Writer {
+  return ({ kind, name }) => ({ name: kind === "visitor" ? null : name || "A colleague", writes });
 }

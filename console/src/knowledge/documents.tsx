@@ -4,14 +4,15 @@ import { getRouteApi } from "@tanstack/react-router";
 import { FileText, Globe, Tag, Upload as UploadIcon, X } from "lucide-react";
 import { type DragEvent, useRef, useState } from "react";
 import { keys } from "../keys";
-import { topics } from "../live";
-import { useOrg, useRealtimeSubscription } from "../org";
+import { useOrg } from "../org";
 import { Button, IconButton } from "../parts/button";
 import { cx } from "../parts/cx";
 import { More } from "../parts/more";
 import { useNow } from "../parts/now";
 import { Segments } from "../parts/segments";
 import { Empty, Failed, Loading } from "../parts/states";
+import { useFresh } from "../realtime/subscription";
+import { topics } from "../realtime/topics";
 import { useMayChange } from "./acting";
 import { Beside } from "./beside";
 import { type DocumentAct, DocumentRow } from "./document";
@@ -179,7 +180,7 @@ function DocumentList({ kind }: { kind: DocumentKind | null }) {
   const org = useOrg();
   const now = useNow();
   const [opened, setOpened] = useState<Opened | null>(null);
-  useRealtimeSubscription(topics.knowledge(org.me.org.id), keys.documents(org.slug));
+  useFresh(topics.knowledge(org.me.org.id), keys.documents(org.slug));
   const list = useInfiniteQuery(documentsQuery(org, kind));
   if (!list.data) {
     if (list.error) return <Failed error={list.error} onRetry={() => void list.refetch()} />;

@@ -8,13 +8,17 @@ import { Button } from "../parts/button";
 import { Ask } from "../parts/dialog";
 import { notify } from "../parts/notices";
 import { Failed, Loading } from "../parts/states";
+import { useFresh } from "../realtime/subscription";
+import { topics } from "../realtime/topics";
 import { useAct, useMayChange } from "./acting";
 import { embeddingsQuery } from "./queries";
 import type { Embeddings } from "./wire";
 import { counted } from "./words";
 
 export function EmbeddingsCard() {
-  const { data, error, refetch } = useQuery(embeddingsQuery(useOrg()));
+  const org = useOrg();
+  useFresh(topics.knowledge(org.me.org.id), keys.embeddings(org.slug));
+  const { data, error, refetch } = useQuery(embeddingsQuery(org));
   return (
     <section
       id="embeddings"

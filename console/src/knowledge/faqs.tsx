@@ -4,8 +4,7 @@ import { getRouteApi } from "@tanstack/react-router";
 import { Download, MessageCircleQuestion, Pencil, Plus, Quote, Search, Trash2, Upload } from "lucide-react";
 import { useEffect, useState } from "react";
 import { keys } from "../keys";
-import { topics } from "../live";
-import { useOrg, useRealtimeSubscription } from "../org";
+import { useOrg } from "../org";
 import { Button } from "../parts/button";
 import { Chip } from "../parts/chip";
 import { cx } from "../parts/cx";
@@ -14,6 +13,8 @@ import { Menu, MenuItem } from "../parts/menu";
 import { More } from "../parts/more";
 import { Empty, Failed, Loading } from "../parts/states";
 import { Switch } from "../parts/switch";
+import { useFresh } from "../realtime/subscription";
+import { topics } from "../realtime/topics";
 import { useAct, useMayChange } from "./acting";
 import { withoutId } from "./faq-draft";
 import { FaqForm } from "./faq-form";
@@ -38,7 +39,7 @@ export function FaqsScreen() {
   const [typed, setTyped] = useState(q);
   const words = useSettled(typed.trim(), TYPING_MS);
   const [opened, setOpened] = useState<Opened | null>(null);
-  useRealtimeSubscription(topics.knowledge(org.me.org.id), keys.faqs(org.slug));
+  useFresh(topics.knowledge(org.me.org.id), keys.faqs(org.slug));
   const close = (): void => setOpened(null);
   return (
     <section aria-label="Questions and answers" className="h-full overflow-y-auto">

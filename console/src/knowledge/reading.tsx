@@ -4,12 +4,13 @@ import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { ChevronLeft, ExternalLink, History, Pencil, Tag } from "lucide-react";
 import { useEffect, useState } from "react";
 import { keys } from "../keys";
-import { topics } from "../live";
-import { useOrg, useRealtimeSubscription } from "../org";
+import { useOrg } from "../org";
 import { Button, buttonClass } from "../parts/button";
 import { Chip } from "../parts/chip";
 import { More } from "../parts/more";
 import { Failed, Loading } from "../parts/states";
+import { useFresh } from "../realtime/subscription";
+import { topics } from "../realtime/topics";
 import { fullTime } from "../times";
 import { useMayChange } from "./acting";
 import { Beside } from "./beside";
@@ -28,7 +29,7 @@ export function DocumentScreen() {
   const org = useOrg();
   const { documentId } = route.useParams();
   const { data: document, error, refetch } = useQuery(documentQuery(org, documentId));
-  useRealtimeSubscription(topics.knowledge(org.me.org.id), keys.document(org.slug, documentId));
+  useFresh(topics.knowledge(org.me.org.id), keys.document(org.slug, documentId));
   return (
     <section aria-label="Document" className="h-full overflow-y-auto">
       <div className="mx-auto max-w-4xl px-4 pb-8 md:px-6">

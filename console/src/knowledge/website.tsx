@@ -3,14 +3,15 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { keys } from "../keys";
-import { topics } from "../live";
-import { useOrg, useRealtimeSubscription } from "../org";
+import { useOrg } from "../org";
 import { Chip } from "../parts/chip";
 import { cx } from "../parts/cx";
 import { More } from "../parts/more";
 import { useNow } from "../parts/now";
 import { Segments } from "../parts/segments";
 import { Failed, Loading } from "../parts/states";
+import { useFresh } from "../realtime/subscription";
+import { topics } from "../realtime/topics";
 import { age, fullTime } from "../times";
 import { PAGE_STATUS_ORDER, PAGE_STATUSES } from "./crawl-draft";
 import { CrawlActs, CrawlFacts } from "./crawl-parts";
@@ -23,7 +24,7 @@ export function WebsiteScreen() {
   const org = useOrg();
   const { crawlId } = route.useParams();
   const { data: crawl, error, refetch } = useQuery(crawlQuery(org, crawlId));
-  useRealtimeSubscription(topics.knowledge(org.me.org.id), keys.crawl(org.slug, crawlId));
+  useFresh(topics.knowledge(org.me.org.id), keys.crawl(org.slug, crawlId));
   return (
     <section aria-label="Website" className="h-full overflow-y-auto">
       <div className="mx-auto max-w-5xl px-4 pb-8 md:px-6">

@@ -4,12 +4,13 @@ import { Link } from "@tanstack/react-router";
 import { Globe, Plus } from "lucide-react";
 import { useState } from "react";
 import { keys } from "../keys";
-import { topics } from "../live";
-import { useOrg, useRealtimeSubscription } from "../org";
+import { useOrg } from "../org";
 import { Button } from "../parts/button";
 import { More } from "../parts/more";
 import { useNow } from "../parts/now";
 import { Empty, Failed, Loading } from "../parts/states";
+import { useFresh } from "../realtime/subscription";
+import { topics } from "../realtime/topics";
 import { useMayChange } from "./acting";
 import { CrawlForm } from "./crawl-form";
 import { CrawlActs, CrawlFacts } from "./crawl-parts";
@@ -20,7 +21,7 @@ export function WebsitesScreen() {
   const org = useOrg();
   const mayChange = useMayChange();
   const [adding, setAdding] = useState(false);
-  useRealtimeSubscription(topics.knowledge(org.me.org.id), keys.crawls(org.slug));
+  useFresh(topics.knowledge(org.me.org.id), keys.crawls(org.slug));
   return (
     <section aria-label="Websites" className="h-full overflow-y-auto">
       <div className="mx-auto max-w-5xl px-4 pb-6 md:px-6">

@@ -5,6 +5,11 @@ import type { ReactNode } from "react";
 import { buttonClass } from "./button";
 import { cx } from "./cx";
 
+/** How a panel of a menu and a line in it look; for menus behind something else than three dots. */
+export const MENU_PANEL = "z-40 rounded-xl border border-line bg-surface p-1.5 text-ink shadow-float";
+export const MENU_ITEM =
+  "flex h-9 cursor-pointer items-center gap-2 rounded-lg px-2 outline-none select-none data-highlighted:bg-hover";
+
 type MenuProps = { label: string; children: ReactNode; disabled?: boolean; className?: string };
 
 export function Menu({ label, children, disabled = false, className }: MenuProps) {
@@ -19,12 +24,7 @@ export function Menu({ label, children, disabled = false, className }: MenuProps
         <EllipsisVertical size={17} aria-hidden />
       </Radix.Trigger>
       <Radix.Portal>
-        <Radix.Content
-          align="end"
-          sideOffset={4}
-          collisionPadding={8}
-          className="z-40 min-w-44 rounded-xl border border-line bg-surface p-1.5 text-ink shadow-float"
-        >
+        <Radix.Content align="end" sideOffset={4} collisionPadding={8} className={cx(MENU_PANEL, "min-w-44")}>
           {children}
         </Radix.Content>
       </Radix.Portal>

@@ -5,21 +5,21 @@ import { Check } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { accountApi } from "../api";
 import { useOrg } from "../org";
-import { Avatar } from "../parts/avatar";
 import { cx } from "../parts/cx";
+import { MENU_ITEM, MENU_PANEL } from "../parts/menu";
 import { notify } from "../parts/notices";
 import { usePreference } from "../preferences";
 import { orgsQuery } from "../queries";
 import { ring } from "../sound";
 import { ShortcutHelp } from "./help";
+import { useOnline } from "./online";
 import { useShortcuts } from "./shortcuts";
 
-const ITEM =
-  "flex h-9 cursor-pointer items-center gap-2 rounded-lg px-2 outline-none select-none data-highlighted:bg-hover";
-
-export function AccountMenu() {
+/** `children` is what is pressed. */
+export function AccountMenu({ className, children }: { className: string; children: ReactNode }) {
   const { me, slug } = useOrg();
   const router = useRouter();
+  const online = useOnline();
   const { data: orgs } = useQuery(orgsQuery);
   const [sound, setSound] = usePreference("sound");
   const [shortcuts, setShortcuts] = usePreference("shortcuts");
@@ -34,11 +34,8 @@ export function AccountMenu() {
   return (
     <>
       <Menu.Root modal={false}>
-        <Menu.Trigger className="flex flex-col items-center gap-1 py-2 text-xs hover:text-white max-sm:text-[0.68rem] md:rounded-xl md:py-2.5 data-[state=open]:text-white">
-          <span className="-my-0.5">
-            <Avatar kind="staff" id={me.staff.id} name={me.staff.name} small />
-          </span>
-          Account
+        <Menu.Trigger className={cx(className, "hover:text-white data-[state=open]:text-white")}>
+          {children}
         </Menu.Trigger>
         <Menu.Portal>
           <Menu.Content
@@ -46,13 +43,20 @@ export function AccountMenu() {
             align="end"
             sideOffset={6}
             collisionPadding={8}
-            className="z-40 w-64 rounded-xl border border-line bg-surface p-1.5 shadow-float"
+            className={cx(MENU_PANEL, "w-64")}
           >
             <div className="px-2 pt-1 pb-2">
               <p className="truncate font-semibold">{me.staff.name}</p>
               <p className="truncate text-soft">{me.account.email}</p>
               <p className="truncate text-soft">
                 {me.org.name} · {me.staff.role}
+              </p>
+              <p className="mt-1 flex items-center gap-1.5">
+                <span
+                  className={cx("size-2 shrink-0 rounded-full", online?.me ? "bg-good" : "bg-edge")}
+                  aria-hidden
+                />
+                {online?.me ? "Colleagues see you online" : "You are not shown as online"}
               </p>
             </div>
             {orgs && orgs.items.length > 1 && (
@@ -66,7 +70,7 @@ export function AccountMenu() {
                 >
                   <Menu.Label className="px-2 py-1 text-xs font-medium text-soft">Organisation</Menu.Label>
                   {orgs.items.map((org) => (
-                    <Menu.RadioItem key={org.id} value={org.slug} className={ITEM}>
+                    <Menu.RadioItem key={org.id} value={org.slug} className={MENU_ITEM}>
                       <Ticked>{org.name}</Ticked>
                     </Menu.RadioItem>
                   ))}
@@ -80,18 +84,18 @@ export function AccountMenu() {
                 setSound(on);
                 if (on) ring();
               }}
-              className={ITEM}
+              className={MENU_ITEM}
             >
               <Ticked>Ring when somebody waits</Ticked>
             </Menu.CheckboxItem>
-            <Menu.CheckboxItem checked={shortcuts} onCheckedChange={setShortcuts} className={ITEM}>
+            <Menu.CheckboxItem checked={shortcuts} onCheckedChange={setShortcuts} className={MENU_ITEM}>
               <Ticked>Single-key shortcuts</Ticked>
             </Menu.CheckboxItem>
             <Line />
-            <Menu.Item onSelect={() => setHelping(true)} className={cx(ITEM, "pl-8")}>
+            <Menu.Item onSelect={() => setHelping(true)} className={cx(MENU_ITEM, "pl-8")}>
               Show shortcuts
             </Menu.Item>
-            <Menu.Item onSelect={() => leave.mutate()} className={cx(ITEM, "pl-8")}>
+            <Menu.Item onSelect={() => leave.mutate()} className={cx(MENU_ITEM, "pl-8")}>
               Sign out
             </Menu.Item>
           </Menu.Content>

@@ -1,14 +1,19 @@
 /** What stands around every screen of an organisation: where one can go, who one is, whether it is live. */
 import { getRouteApi, Link, Outlet, useLocation } from "@tanstack/react-router";
 import { BookOpen, Bot, Globe, Inbox } from "lucide-react";
+import { lazy, Suspense } from "react";
 import { OrgProvider, useOrg } from "../org";
 import { cx } from "../parts/cx";
-import { AccountMenu } from "./account";
-import { ConnectionBadge } from "./connection";
-import { usePolling } from "./polling";
+import { RealtimeConnectionBadge } from "../realtime/badge";
+import { ConnectionNotice } from "../realtime/notice";
+import { useBeOnline } from "./online";
+import { OwnFace } from "./own-face";
 import { useWaiting } from "./waiting";
 
 const route = getRouteApi("/$slug");
+
+// Menus are much code, and nobody opens one before the first screen stands.
+const AccountMenu = lazy(async () => ({ default: (await import("./account")).AccountMenu }));
 
 const PLACES = [
   { name: "Inbox", to: "/$slug/inbox", icon: Inbox },
@@ -16,6 +21,9 @@ const PLACES = [
   { name: "Assistant", to: "/$slug/assistant", icon: Bot },
   { name: "Sites", to: "/$slug/sites", icon: Globe },
 ] as const;
+
+const OWN_PLACE =
+  "flex flex-col items-center gap-1 py-2 text-xs max-sm:text-[0.68rem] md:rounded-xl md:py-2.5";
 
 export function OrgScreen() {
   const { me } = route.useRouteContext();
@@ -34,7 +42,7 @@ function Shell() {
   const path = useLocation({ select: ({ pathname }) => pathname });
   const here = PLACES.find(({ name }) => path.includes(`/${name.toLowerCase()}`))?.name ?? "Console";
   const waiting = useWaiting(here);
-  usePolling();
+  useBeOnline();
   const reading = /\/inbox\/./.test(path);
   return (
     <div className="flex h-dvh flex-col-reverse md:flex-row">
@@ -64,14 +72,27 @@ function Shell() {
           </Link>
         ))}
         <div className="hidden md:block md:flex-1" />
-        <ConnectionBadge />
-        <AccountMenu />
+        <RealtimeConnectionBadge />
+        <Suspense
+          fallback={
+            <span className={OWN_PLACE}>
+              <OwnFace />
+            </span>
+          }
+        >
+          <AccountMenu className={OWN_PLACE}>
+            <OwnFace />
+          </AccountMenu>
+        </Suspense>
       </nav>
-      <main className="min-h-0 min-w-0 flex-1">
+      <main className="flex min-h-0 min-w-0 flex-1 flex-col">
         <h1 className="sr-only">
           {here} · {org.name}
         </h1>
-        <Outlet />
+        <ConnectionNotice />
+        <div className="min-h-0 flex-1">
+          <Outlet />
+        </div>
       </main>
     </div>
   );

@@ -2,17 +2,18 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { newlyWaiting, rowsOf, tabTitle, visitorName } from "../inbox/rows";
 import { keys } from "../keys";
-import { topics } from "../live";
-import { useOrg, useRealtimeSubscription } from "../org";
+import { useOrg } from "../org";
 import { announce } from "../parts/notices";
 import { preference } from "../preferences";
 import { conversationsQuery } from "../queries";
+import { useFresh } from "../realtime/subscription";
+import { topics } from "../realtime/topics";
 import { ring } from "../sound";
 
 /** How many wait; whoever begins to wait is said aloud, rung for if wanted, and counted in the tab's title. */
 export function useWaiting(place: string): number {
   const org = useOrg();
-  useRealtimeSubscription(topics.inbox(org.me.org.id), keys.lists(org.slug));
+  useFresh(topics.inbox(org.me.org.id), keys.lists(org.slug));
   const { data } = useInfiniteQuery(conversationsQuery(org, "waiting"));
   const known = useRef<ReadonlySet<string> | null>(null);
   useEffect(() => {
