@@ -7,7 +7,7 @@ WIDGET_IN := $(shell find widget -path widget/node_modules -prune -o -type f -pr
 CONSOLE_IN := $(shell find console -path console/node_modules -prune -o -type f -print) $(WIDGET_IN)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench bench-full build types lock clean tools chromium
+.PHONY: help demo test check fix bench bench-full build types lock clean tools chromium redis
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -15,7 +15,7 @@ help: ## this list
 demo: .make/run build ## the whole service with a demo organisation; ARGS="--port 8765"
 	@$(BIN)/chatbot demo $(ARGS)
 
-test: .make/dev build chromium ## every test; ARGS="-k name" for some
+test: .make/dev build chromium redis ## every test; ARGS="-k name" for some
 	$(BIN)/pytest $(ARGS)
 	npm --prefix widget test
 	npm --prefix widget run size
@@ -37,7 +37,7 @@ fix: .make/dev .make/npm-widget ## format, and mend what the linter can
 	npm --prefix widget run fix
 
 bench: .make/dev build ## every benchmark, short, beside its peer
-	@for each in search ingest answer streaming siege signals size; do $(BIN)/python -m benchmarks.$$each $(ARGS) || exit 1; done
+	@for each in search ingest answer streaming siege signals catchup writers connections slow_client torture size; do $(BIN)/python -m benchmarks.$$each $(ARGS) || exit 1; done
 
 bench-full: .make/dev ## search among a million passages, built once and kept in .bench (10 GB, half an hour)
 	$(BIN)/python -m benchmarks.search --full $(ARGS)
@@ -101,3 +101,10 @@ chromium:
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 		else echo "CI needs a Chromium: install Debian's package chromium"; exit 1; fi; fi
+
+# The tests of several nodes need a Redis. As above.
+redis:
+	@if [ -n "$$CI" ] && ! command -v redis-server >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server >/dev/null; \
+		else echo "CI needs a Redis: install Debian's package redis-server"; exit 1; fi; fi

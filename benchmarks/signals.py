@@ -1,46 +1,49 @@
-"""From the INSERT of a signal to the sockets of its topic: 300 sockets, 200 writes a second.
+"""From the INSERT of a signal to the sockets of its topic, and how many a second are too many.
 
 The clock starts before the writer's transaction and stops when a client in another process has read
 the frame. Everything shares this machine: Postgres (fsync on), server, writers and clients.
 """
 
 import asyncio
-import multiprocessing
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import aiohttp
 import click
-import msgspec
 import uvicorn
 import uvloop
 from sqlalchemy import text
 
+from benchmarks.child import Child, child
+from benchmarks.ears import Seat, listen
 from benchmarks.report import Metrics, bench_database, percentiles, report
+from benchmarks.writing import Rate, write
 from chatbot.conversations import transcript, wire
 from chatbot.database import Database, new_id
 from chatbot.errors import NotFound, NotSignedIn
 from chatbot.orgs.sites import create_org, create_site
 from chatbot.realtime.layer import Realtime
+from chatbot.serving import keep_for_good
 from chatbot.settings import Limits
 from chatbot.staff.login import Staff
 from chatbot.tokens import Tokens
 from chatbot.visitors import sessions
 from chatbot.visitors.sessions import Visitor
 
-TOPICS = 60
 FAN_OUT = 5
-WRITES_PER_S = 200
+SOCKETS_MAX = 10_000
+TALKS_EACH = 4  # conversations of one visitor: a person has at most 20 sockets
 WARM_UP_S = 1.0
-MEASURE_S = 8.0
-CONNECTING_AT_ONCE = 20
 SETTLE_S = 0.5
-BENCHMARK_S_MAX = 60
+KNEE_S = 4.0
+KNEE_SOCKETS = 1_000
+KNEE_STEPS = (500, 750, 1_000, 1_250, 1_500, 2_000, 2_500)
+KNEE_P99_MS = 60.0
+KNEE_SHARE = 0.95  # of the transactions that were meant to be written, and of their deliveries
+LIMITS = Limits(sockets_per_block=SOCKETS_MAX)  # all come from one address here
 ORIGIN = "https://www.example.org"
 TOKENS = Tokens(["only for a benchmark, so it may be known"])
 
@@ -64,87 +67,127 @@ class Talk(NamedTuple):
 
 
 @click.command()
+@click.option("--sockets", type=click.IntRange(5, SOCKETS_MAX), default=1_000, show_default=True)
+@click.option("--writes", type=click.IntRange(1, 5_000), default=200, help="transactions a second")
+@click.option("--seconds", type=click.FloatRange(1, 600), default=8.0, show_default=True)
+@click.option("--apart", is_flag=True, help="the writers are another process, as a second node")
+@click.option("--knee", is_flag=True, help="then raise the writes until p99 is over 60 ms")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object instead of a table")
-def main(as_json: bool) -> None:
+def main(
+    *, sockets: int, writes: int, seconds: float, apart: bool, knee: bool, as_json: bool
+) -> None:
     """Signal INSERT to socket, on this machine."""
-    metrics = uvloop.run(measure())
+    metrics = uvloop.run(measure(sockets, writes, seconds, apart=apart, knee=knee))
     report("signals", metrics, {"supabase (published)": SUPABASE}, as_json=as_json)
 
 
-async def measure() -> Metrics:
-    """Percentiles of the latency, and which share of the deliveries arrived."""
-    async with (
-        asyncio.timeout(BENCHMARK_S_MAX),
-        bench_database() as database,
-        serving(database) as url,
-    ):
-        latencies = await _measure(database, url)
-    expected = WRITES_PER_S * MEASURE_S * FAN_OUT
-    return {
-        **percentiles(latencies),
-        "delivered_share": round(len(latencies) / expected, 4),
-        "sockets": TOPICS * FAN_OUT,
-        "writes_per_s": WRITES_PER_S,
-        "fan_out": FAN_OUT,
-    }
+async def measure(sockets: int, writes: int, seconds: float, *, apart: bool, knee: bool) -> Metrics:
+    """Percentiles of the latency, which share of the deliveries arrived, and with `knee` how many
+    transactions a second another process may write before p99 is over KNEE_P99_MS.
+    """
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(bench_database())
+        url = await stack.enter_async_context(serving(database))
+        talks = await begin_talks(database, sockets // FAN_OUT)
+        seats = [Seat(each.token, ORIGIN, each.topic) for each in talks * FAN_OUT]
+        ears = await stack.enter_async_context(child(listen, url, seats))
+        write_here = partial(_write_here, database, ears, talks)
+        write_apart = partial(_write_apart, database, ears)
+        if apart:
+            await write_apart(talks, writes, WARM_UP_S)
+            late, share = await write_apart(talks, writes, seconds)
+        else:
+            await write_here(writes, WARM_UP_S)
+            late, share = await write_here(writes, seconds)
+        found: dict[str, float | int | str] = {
+            **percentiles(late),
+            "delivered_share": round(share, 4),
+            "sockets": len(seats),
+            "writes_per_s": writes,
+            "writers": "another process" if apart else "the service's own process",
+            "fan_out": FAN_OUT,
+        }
+        if knee:
+            found |= await _knee(partial(write_apart, talks[: KNEE_SOCKETS // FAN_OUT]))
+        return found
 
 
-async def _measure(database: Database, url: str) -> list[float]:
-    talks = await _talks(database)
-    ours, theirs = multiprocessing.Pipe()
-    listener = multiprocessing.get_context("spawn").Process(
-        target=listen, args=(url, talks, theirs), daemon=True
-    )
-    listener.start()
-    try:
-        await asyncio.to_thread(_next, ours)
-        await _write(database, talks, WARM_UP_S, measured=False)
-        await _write(database, talks, MEASURE_S, measured=True)
+async def _knee(
+    write: Callable[[int, float], Awaitable[tuple[list[float], float]]],
+) -> dict[str, float | int | str]:
+    """Raise the writes of another process step by step until it is too much."""
+    found: dict[str, float | int | str] = {"knee_writes_per_s": f"below {KNEE_STEPS[0]}"}
+    for rate in KNEE_STEPS:
+        late, share = await write(rate, KNEE_S)
+        p99_ms = percentiles(late)["p99_ms"] if late else 0.0
+        found[f"{rate}_writes_per_s"] = f"p99 {p99_ms} ms, {share:.1%} written and delivered"
+        if p99_ms > KNEE_P99_MS or share < KNEE_SHARE:
+            return found
+        found["knee_writes_per_s"] = rate
+    return found | {"knee_writes_per_s": f"not reached at {KNEE_STEPS[-1]}"}
+
+
+async def _write_apart(
+    database: Database, ears: Child, talks: Sequence[Talk], rate: int, seconds: float
+) -> tuple[list[float], float]:
+    """How late each delivery was (s), and which share was written and delivered.
+
+    The writers are another process, which wakes this one as every node does: NOTIFY, at most every
+    few milliseconds.
+    """
+    async with child(write, database.url, [each.topic for each in talks], rate) as writer:
+        await ears.ask("late")
+        await writer.ask("begin")
+        await asyncio.sleep(seconds)
+        done: Rate = await writer.ask("stop")
         await asyncio.sleep(SETTLE_S)
-        ours.send("enough")
-        return await asyncio.to_thread(_next, ours)
-    finally:
-        listener.kill()
+        late = [each / 1e9 for each in await ears.ask("late")]
+    return late, min(done.share, len(late) / max(1, done.written * FAN_OUT))
 
 
-def _next(pipe: Connection) -> list[float]:
-    if not pipe.poll(BENCHMARK_S_MAX):
-        raise TimeoutError("the listening process says nothing")
-    return pipe.recv()
-
-
-async def _write(database: Database, talks: list[Talk], seconds: float, *, measured: bool) -> None:
-    """One transaction every 1/WRITES_PER_S, however long each takes."""
-    begin = time.monotonic()
+async def _write_here(
+    database: Database, ears: Child, talks: Sequence[Talk], rate: int, seconds: float
+) -> tuple[list[float], float]:
+    """The same by the service's own process: one transaction every 1/rate s, however long each
+    takes.
+    """
+    await ears.ask("late")
+    begin, amount = time.monotonic(), int(seconds * rate)
     async with asyncio.TaskGroup() as work:
-        for number in range(int(seconds * WRITES_PER_S)):
-            await asyncio.sleep(begin + number / WRITES_PER_S - time.monotonic())
-            work.create_task(_tick(database, talks[number % TOPICS], number, measured=measured))
+        for number in range(amount):
+            await asyncio.sleep(begin + number / rate - time.monotonic())
+            work.create_task(_tick(database, talks[number % len(talks)], number))
+    await asyncio.sleep(SETTLE_S)
+    late = [each / 1e9 for each in await ears.ask("late")]
+    return late, len(late) / (amount * FAN_OUT)
 
 
-async def _tick(database: Database, talk: Talk, number: int, *, measured: bool) -> None:
-    at = str(time.monotonic_ns()) if measured else "0"
+async def _tick(database: Database, talk: Talk, number: int) -> None:
+    at = str(time.monotonic_ns())
     async with database.transaction(talk.org_id, actor=talk.actor) as db:
         await db.execute(_SEND, {"at": at, "n": str(number), "topic": talk.topic})
 
 
-async def _talks(database: Database) -> list[Talk]:
+async def begin_talks(database: Database, amount: int, *, each: int = TALKS_EACH) -> list[Talk]:
+    """Conversations in a new organisation, `each` of them the same visitor's."""
     org = await create_org(database, "Benchmark")
     talks: list[Talk] = []
     async with database.transaction(org.id, actor="system") as db:
         site = await create_site(db, org.id, name="Site", allowed_origins=[ORIGIN])
-    for _ in range(TOPICS):
+    while len(talks) < amount:
         async with database.transaction(org.id, actor="system") as db:
             _, _, token = await sessions.issue(db, TOKENS, site, origin=ORIGIN, locale=None)
         visitor = await sessions.authenticate(database, TOKENS, token, ORIGIN)
         async with database.transaction(org.id, actor=visitor.actor) as db:
-            talk, _ = await transcript.begin(db, visitor, new_id().hex, most=1)
-        talks.append(Talk(org.id, visitor.actor, token, f"conversation:{talk.id}:messages"))
+            for _ in range(min(each, amount - len(talks))):
+                talk, _ = await transcript.begin(db, visitor, new_id().hex, most=each)
+                topic = f"conversation:{talk.id}:messages"
+                talks.append(Talk(org.id, visitor.actor, token, topic))
     return talks
 
 
 @asynccontextmanager
-async def serving(database: Database) -> AsyncGenerator[str]:
+async def serving(database: Database, limits: Limits = LIMITS) -> AsyncGenerator[str]:
     """The real-time layer alone behind uvicorn on a free port; gives its address."""
 
     async def visitor(token: str, origin: str | None) -> Visitor:
@@ -158,7 +201,7 @@ async def serving(database: Database) -> AsyncGenerator[str]:
         visitors=visitor,
         staff=staff,
         public_url="http://localhost",
-        limits=Limits(),
+        limits=limits,
     )
     config = uvicorn.Config(
         realtime.asgi(_nothing_else, _Silent()),
@@ -168,8 +211,10 @@ async def serving(database: Database) -> AsyncGenerator[str]:
         ws_per_message_deflate=False,
         ws_ping_interval=None,
         loop="none",
+        backlog=4096,
     )
     server = uvicorn.Server(config)
+    keep_for_good()
     await realtime.start()
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
@@ -197,68 +242,6 @@ class _Silent:
 
 async def _nothing_else(scope: Any, receive: Any, send: Any) -> None:
     raise RuntimeError("only sockets are served here")
-
-
-# The clients, in a process of their own
-
-
-def listen(url: str, talks: list[Talk], pipe: Connection) -> None:
-    """FAN_OUT sockets for each talk; one reply when all subscribed, one with all latencies (s)."""
-    uvloop.run(_listen(url, talks, pipe))
-
-
-async def _listen(url: str, talks: list[Talk], pipe: Connection) -> None:
-    latencies: list[float] = []
-    turns = asyncio.Semaphore(CONNECTING_AT_ONCE)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-        address = f"{url}/socket.io/?EIO=4&transport=websocket"
-        connect = partial(http.ws_connect, address, headers={"Origin": ORIGIN})
-        ready = [asyncio.Event() for _ in range(len(talks) * FAN_OUT)]
-        hearing = [
-            asyncio.create_task(_hear(connect, talks[n % len(talks)], turns, event, latencies))
-            for n, event in enumerate(ready)
-        ]
-        for event in ready:
-            await event.wait()
-        pipe.send(latencies)
-        await asyncio.to_thread(pipe.recv)
-        for task in hearing:
-            task.cancel()
-        await asyncio.gather(*hearing, return_exceptions=True)
-    pipe.send(latencies)
-
-
-async def _hear(
-    connect: Callable[[], Any],
-    talk: Talk,
-    turns: asyncio.Semaphore,
-    ready: asyncio.Event,
-    latencies: list[float],
-) -> None:
-    await turns.acquire()
-    async with connect() as ws:
-        await ws.receive_str()
-        await ws.send_str("40/visitor," + msgspec.json.encode({"token": talk.token}).decode())
-        await ws.receive_str()
-        asked = ["subscribe", {"topics": [talk.topic]}]
-        await ws.send_str("42/visitor,1" + msgspec.json.encode(asked).decode())
-        if '"ok"' not in await ws.receive_str():
-            raise RuntimeError("the subscription was refused")
-        turns.release()
-        ready.set()
-        async for message in ws:
-            await _note(ws, message.data, latencies)
-
-
-async def _note(ws: aiohttp.ClientWebSocketResponse, data: str, latencies: list[float]) -> None:
-    if data == "2":
-        await ws.send_str("3")
-    if not data.startswith("42"):
-        return
-    _, signal = msgspec.json.decode(data.partition(",")[2])
-    sent_at = int(signal["ids"]["at_id"])
-    if sent_at:
-        latencies.append((time.monotonic_ns() - sent_at) / 1e9)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def main(as_json: bool) -> None:
     widget = ASSETS / "widget"
     built = msgspec.json.decode((widget / "manifest.json").read_bytes(), type=dict[str, str])
     metrics = {"loader_bytes": _brotli(widget / "loader.js")}
-    for part in ("app", "socket", "reason"):
+    for part in ("app", "live", "socket", "reason"):
         metrics[f"{part}_bytes"] = _brotli(widget / "assets" / Path(built[part]).name)
     report("size", metrics, {"Chatwoot 4.10 (measured once)": CHATWOOT}, as_json=as_json)
 
