@@ -204,14 +204,15 @@ class Nodes:
             await asyncio.sleep(WATCH_EVERY_S)
             try:
                 if self._members:
-                    await self._look()
+                    await self.look()
             except Exception as error:  # the database may be away; the next look tells
                 log.warning("realtime.watch_failed", error=type(error).__name__)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
         """Take from the rows what was not heard of answers that are written elsewhere."""
+        ours = set(self._writing)  # also what ends here while the rows are read
         running = await checkpoints.running(self._database)
-        for mid in self._writing & running.keys():
+        for mid in (ours | self._writing) & running.keys():
             del running[mid]
         for org_id, mids in _by_org(running, but=self._elsewhere).items():
             found = await checkpoints.conversations(self._database, org_id, mids)

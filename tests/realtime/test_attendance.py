@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
 from chatbot import embedded
 from chatbot.database import Database
@@ -355,6 +356,23 @@ async def test_one_organisation_never_sees_or_moves_the_rows_of_another(
         still = await attendance.is_staffed(db, theirs.org_id)
 
     assert (foreign, seen, still) == (False, 0, True)
+
+
+async def test_nobody_attends_for_another_organisation(
+    database: Database, two_houses: tuple[House, House]
+) -> None:
+    """Also when the statement names it itself."""
+    ours, theirs = two_houses
+    values = {"org": theirs.org_id, "staff": theirs.staff.staff_id}
+
+    with pytest.raises(DBAPIError, match="row-level security"):
+        async with database.transaction(ours.org_id) as db:
+            await db.execute(
+                text("insert into attendance values (:org, :staff, 'n', now() + interval '1 day')"),
+                values,
+            )
+
+    assert await rows(database, theirs.org_id) == {}
 
 
 async def test_a_colleague_who_is_disabled_does_not_attend(
