@@ -24,7 +24,7 @@ from benchmarks.report import Metrics, percentiles, report
 from benchmarks.signals import ORIGIN, Talk, begin_talks, serving
 from chatbot import embedded
 from chatbot.database import Database
-from chatbot.realtime.catchup import MISSED_MAX
+from chatbot.realtime.following.catchup import MISSED_MAX
 from chatbot.settings import Limits
 from migrations import run
 

@@ -26,7 +26,7 @@ from benchmarks.report import Metrics, report
 from chatbot import embedded
 from chatbot.database import Database
 from chatbot.orgs.sites import create_org
-from chatbot.realtime.relay import Relay
+from chatbot.realtime.following.relay import Relay
 from migrations import run
 
 Way = Literal["plain", "signal", "polled", "woken", "notify"]

@@ -11,7 +11,7 @@ import uvloop
 
 from benchmarks.child import until_closed
 from chatbot.database import Database
-from chatbot.realtime.relay import Relay
+from chatbot.realtime.following.relay import Relay
 
 CONNECTIONS = 16
 _SEND = (

@@ -39,9 +39,10 @@ from chatbot.jobs import Jobs
 from chatbot.library.crawling import Crawling
 from chatbot.library.ingest import Ingestion, as_ours
 from chatbot.library.upkeep import Upkeep
-from chatbot.realtime import events, frames, reports, topics
-from chatbot.realtime.bus import bus_of
+from chatbot.realtime import events, frames, topics
+from chatbot.realtime.doors import reports
 from chatbot.realtime.layer import Realtime
+from chatbot.realtime.nodes.bus import bus_of
 from chatbot.realtime.signals import Signal
 from chatbot.settings import Settings
 from chatbot.staff import login

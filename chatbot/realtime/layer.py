@@ -13,22 +13,22 @@ import socketio
 
 from chatbot.database import Database
 from chatbot.realtime import metrics, topics
-from chatbot.realtime.attendance import Attending
-from chatbot.realtime.bus import Bus, LocalBus
-from chatbot.realtime.counting import Counting
-from chatbot.realtime.door import Deps, Door
-from chatbot.realtime.drain import Drain
-from chatbot.realtime.entrance import Entrance
-from chatbot.realtime.ephemera import Ephemera
+from chatbot.realtime.doors.counting import Counting
+from chatbot.realtime.doors.door import Deps, Door
+from chatbot.realtime.doors.reports import Reports
+from chatbot.realtime.doors.staff_socket import StaffAuth, StaffDoor
+from chatbot.realtime.doors.visitor_socket import Asking, VisitorAuth, VisitorDoor
 from chatbot.realtime.events import System
-from chatbot.realtime.nodes import Nodes
-from chatbot.realtime.relay import Relay
-from chatbot.realtime.reports import Reports
+from chatbot.realtime.following.relay import Relay
+from chatbot.realtime.following.switch import Switch
+from chatbot.realtime.nodes.bus import Bus, LocalBus
+from chatbot.realtime.nodes.node import Nodes
+from chatbot.realtime.presence.attendance import Attending
+from chatbot.realtime.presence.ephemera import Ephemera
 from chatbot.realtime.signals import Signal
-from chatbot.realtime.sockets import NAMESPACES, SocketServer
-from chatbot.realtime.staff_socket import StaffAuth, StaffDoor
-from chatbot.realtime.switch import Switch
-from chatbot.realtime.visitor_socket import Asking, VisitorAuth, VisitorDoor
+from chatbot.realtime.sockets.drain import Drain
+from chatbot.realtime.sockets.entrance import Entrance
+from chatbot.realtime.sockets.server import NAMESPACES, SocketServer
 from chatbot.settings import Limits
 
 WRITTEN_WITHIN_S = 2.0

@@ -18,7 +18,9 @@ from datetime import timedelta
 from chatbot import serving
 from chatbot.answering import answers, recovery
 from chatbot.app import Service
-from chatbot.realtime import attendance, nodes, presence
+from chatbot.realtime.nodes import node as nodes
+from chatbot.realtime.presence import attendance
+from chatbot.realtime.presence import roster as presence
 from chatbot.settings import Settings
 from tests import live
 from tests.answering.script import Script

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from chatbot.errors import StartupError
-from chatbot.realtime import bus as bus_module
 from chatbot.realtime import metrics
-from chatbot.realtime.bus import LocalBus, RedisBus, bus_of, client_of
+from chatbot.realtime.nodes import bus as bus_module
+from chatbot.realtime.nodes.bus import LocalBus, RedisBus, bus_of, client_of
 from tests.nodes.redis import Redis
 from tests.nodes.windows import until
 

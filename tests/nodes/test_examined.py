@@ -8,7 +8,7 @@ import pytest
 from chatbot import doctor
 from chatbot.doctor import Finding
 from chatbot.errors import StartupError
-from chatbot.realtime.bus import RedisBus, client_of
+from chatbot.realtime.nodes.bus import RedisBus, client_of
 from chatbot.settings import Settings
 from migrations import run
 from tests import live

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatbot.realtime import mirror
 from chatbot.realtime.frames import RING_FRAMES, Delta, End, Frame, Snap, Start
-from chatbot.realtime.mirror import Mirror, Mirrors
+from chatbot.realtime.nodes import mirror
+from chatbot.realtime.nodes.mirror import Mirror, Mirrors
 
 TALK, MID = uuid4(), uuid4()
 START = Start(TALK, MID, 1)

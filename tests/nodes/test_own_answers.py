@@ -6,10 +6,11 @@ from uuid import UUID
 import pytest
 
 from chatbot.database import Database, new_id
-from chatbot.realtime import checkpoints, topics
-from chatbot.realtime.bus import LocalBus
+from chatbot.realtime import topics
 from chatbot.realtime.frames import End, Frame
-from chatbot.realtime.nodes import Nodes
+from chatbot.realtime.nodes import checkpoints
+from chatbot.realtime.nodes.bus import LocalBus
+from chatbot.realtime.nodes.node import Nodes
 
 ORG, TALK, MID = new_id(), new_id(), new_id()
 

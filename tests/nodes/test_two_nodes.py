@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from chatbot.realtime import nodes
+from chatbot.realtime.nodes import node as nodes
 from tests import live
 from tests.answering.shop import QUESTION
 from tests.live import Person

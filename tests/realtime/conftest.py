@@ -18,9 +18,9 @@ from chatbot.conversations.tables import AuthorKind, Visibility
 from chatbot.database import Database, new_id, utc_now
 from chatbot.errors import NotFound
 from chatbot.orgs.sites import create_org, create_site
-from chatbot.realtime.bus import Bus
+from chatbot.realtime.following.relay import Relay
 from chatbot.realtime.layer import Realtime
-from chatbot.realtime.relay import Relay
+from chatbot.realtime.nodes.bus import Bus
 from chatbot.settings import Limits
 from chatbot.staff import login
 from chatbot.staff.login import Staff

@@ -13,9 +13,10 @@ import psycopg
 from sqlalchemy import text
 
 from chatbot.database import Database
-from chatbot.realtime import catchup, topics
-from chatbot.realtime.catchup import MISSED_MAX, Missed
-from chatbot.realtime.relay import Relay
+from chatbot.realtime import topics
+from chatbot.realtime.following import catchup
+from chatbot.realtime.following.catchup import MISSED_MAX, Missed
+from chatbot.realtime.following.relay import Relay
 from chatbot.realtime.signals import Cursor, Signal
 from tests.realtime.conftest import House
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from chatbot.realtime.bus import Hearer
+from chatbot.realtime.nodes.bus import Hearer
 
 
 class Telephone:
@@ -22,7 +22,7 @@ class Telephone:
 
 
 class Line:
-    """A `chatbot.realtime.bus.Bus`."""
+    """A `chatbot.realtime.nodes.bus.Bus`."""
 
     def __init__(self, telephone: Telephone) -> None:
         self.is_up = True

@@ -15,9 +15,9 @@ from sqlalchemy.exc import DBAPIError
 
 from chatbot import embedded
 from chatbot.database import Database
-from chatbot.realtime.attendance import Attending, Pace
-from chatbot.realtime.client import Client
-from chatbot.realtime.relay import Relay
+from chatbot.realtime.following.relay import Relay
+from chatbot.realtime.presence.attendance import Attending, Pace
+from chatbot.realtime.sockets.client import Client
 from chatbot.staff import attendance
 from chatbot.staff.login import Staff
 from chatbot.staff.tables import Attendance

@@ -9,10 +9,10 @@ from sqlalchemy import text
 
 from chatbot.database import Database
 from chatbot.question import ask
-from chatbot.realtime.client import Client
-from chatbot.realtime.deeds import Deeds
-from chatbot.realtime.door import Door
-from chatbot.realtime.ephemera import PAYLOAD_BYTES_MAX
+from chatbot.realtime.doors.deeds import Deeds
+from chatbot.realtime.doors.door import Door
+from chatbot.realtime.presence.ephemera import PAYLOAD_BYTES_MAX
+from chatbot.realtime.sockets.client import Client
 from chatbot.realtime.topics import OURS
 from tests.realtime.conftest import House, Service, connected, disable
 from tests.realtime.people import colleague, hearing, inbox, key, notes, talk
@@ -110,7 +110,7 @@ async def test_the_policy_of_the_database_has_the_last_word(
 ) -> None:
     """Whatever the table of kinds in the code says."""
     ours, _ = two_houses
-    monkeypatch.setattr("chatbot.realtime.deeds._may_ask", lambda *_: True)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.setattr("chatbot.realtime.doors.deeds._may_ask", lambda *_: True)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     async with hearing(node, ours, talk(ours)) as staff:
         spoken = await staff.ask("broadcast", said(talk(ours)))
         shown = await staff.ask("presence", {"topic": talk(ours), "state": {}})
@@ -133,7 +133,7 @@ async def test_the_database_is_asked_once_and_again_after_rights_changed(
         asked.append(more["actor"])
         return await ask(*given, **more)
 
-    monkeypatch.setattr("chatbot.realtime.deeds.ask", counted)
+    monkeypatch.setattr("chatbot.realtime.doors.deeds.ask", counted)
     topic = notes(ours)
     async with hearing(node, ours, topic) as ana:
         for _ in range(3):
@@ -161,7 +161,7 @@ async def test_rights_that_change_elsewhere_make_nobody_ask_again(
         deeds.rights_changed(theirs.org_id if len(asked) != 2 else ours.org_id)
         return await ask(*given, **more)
 
-    monkeypatch.setattr("chatbot.realtime.deeds.ask", meanwhile)
+    monkeypatch.setattr("chatbot.realtime.doors.deeds.ask", meanwhile)
     await deeds.check(door_of("staff"), "sid", client_of(ours), notes(ours), "broadcast")
     elsewhere = len(asked)
     await deeds.check(door_of("staff"), "sid", client_of(ours), notes(ours), "announce")

@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from chatbot import embedded
 from chatbot.database import Database
-from chatbot.realtime.catchup import MISSED_MAX
-from chatbot.realtime.relay import Relay
+from chatbot.realtime.following.catchup import MISSED_MAX
+from chatbot.realtime.following.relay import Relay
 from chatbot.realtime.signals import Cursor
 from tests.conftest import copy_of
 from tests.realtime.conftest import House, build_house, say

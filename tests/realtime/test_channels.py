@@ -11,8 +11,10 @@ from sqlalchemy import text
 
 from chatbot import pace
 from chatbot.database import Database
-from chatbot.realtime import ephemera, frames, presence, signals, topics
+from chatbot.realtime import frames, signals, topics
 from chatbot.realtime.events import Broadcast, Presence, Typing
+from chatbot.realtime.presence import ephemera
+from chatbot.realtime.presence import roster as presence
 from chatbot.settings import Limits
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -43,7 +43,7 @@ def _of_call(call: ast.Call) -> tuple[str | None, str | None]:
 def _said() -> set[tuple[str, str | None]]:
     """Every code in the source of the layer, with its retry where that stands beside it."""
     found: set[tuple[str | None, str | None]] = set()
-    for path in ROOM.glob("*.py"):
+    for path in ROOM.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
                 case ast.Call() if path.name != "codes.py":

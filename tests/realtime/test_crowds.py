@@ -16,11 +16,11 @@ from chatbot import pace
 from chatbot.database import Database
 from chatbot.errors import TooMany
 from chatbot.pace import Pace
-from chatbot.realtime import kept
-from chatbot.realtime.client import Bucket
-from chatbot.realtime.entrance import WAITING_MAX, Entrance, Guests
-from chatbot.realtime.gate import Gate
-from chatbot.realtime.kept import Kept
+from chatbot.realtime.sockets import kept
+from chatbot.realtime.sockets.client import Bucket
+from chatbot.realtime.sockets.entrance import WAITING_MAX, Entrance, Guests
+from chatbot.realtime.sockets.gate import Gate
+from chatbot.realtime.sockets.kept import Kept
 from chatbot.settings import Limits
 from tests.realtime.conftest import build_house, connected, serving, until
 

@@ -16,7 +16,7 @@ import pytest
 from socketio.exceptions import ConnectionError as Refused
 
 from chatbot.database import Database
-from chatbot.realtime import drain
+from chatbot.realtime.sockets import drain
 from chatbot.settings import Limits
 from tests.conftest import Cluster, copy_of
 from tests.realtime.conftest import KEY, Service, build_house, connected, serving, until

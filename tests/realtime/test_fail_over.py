@@ -8,7 +8,7 @@ from pathlib import Path
 from structlog.testing import capture_logs
 
 from chatbot.database import Database
-from chatbot.realtime.relay import Relay
+from chatbot.realtime.following.relay import Relay
 from tests.drills.server import Cluster
 from tests.nodes.windows import until
 

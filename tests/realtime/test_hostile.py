@@ -11,10 +11,11 @@ import aiohttp
 import pytest
 
 from chatbot.database import Database
-from chatbot.realtime import entrance, sockets
-from chatbot.realtime.manager import Rooms
-from chatbot.realtime.outbox import Outbox
-from chatbot.realtime.sockets import SocketServer
+from chatbot.realtime.sockets import entrance
+from chatbot.realtime.sockets import server as sockets
+from chatbot.realtime.sockets.manager import Rooms
+from chatbot.realtime.sockets.outbox import Outbox
+from chatbot.realtime.sockets.server import SocketServer
 from chatbot.settings import Limits
 from tests.realtime.conftest import (
     PUBLIC_URL,

@@ -23,7 +23,7 @@ from chatbot.conversations.tables import Conversation, Visibility
 from chatbot.database import Database, new_id
 from chatbot.orgs.tables import Site
 from chatbot.realtime import topics
-from chatbot.realtime.relay import POLL_S
+from chatbot.realtime.following.relay import POLL_S
 from chatbot.staff.login import Staff, socket_token
 from chatbot.visitors import sessions
 from chatbot.visitors.sessions import Visitor

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from chatbot import embedded
-from chatbot.realtime.link import Link
+from chatbot.realtime.following.link import Link
 
 STATEMENTS = {
     "all": "select $1::bigint, $2::text, null::text, '2026-11-21 12:00:00.5+00'::timestamptz",
@@ -122,7 +122,7 @@ async def test_a_connection_that_breaks_in_the_middle_of_a_question_raises(
 async def test_a_line_that_went_dead_is_given_up(
     link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatbot.realtime.link.ANSWER_WITHIN_S", 0.05)
+    monkeypatch.setattr("chatbot.realtime.following.link.ANSWER_WITHIN_S", 0.05)
 
     with pytest.raises(psycopg.OperationalError, match="in time"):
         await link.ask("wait")

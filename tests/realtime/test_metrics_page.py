@@ -35,7 +35,7 @@ def _metrics() -> dict[str, tuple[str, set[str]]]:
 def _logged() -> dict[str, str]:
     """Every event of the layer's log, with its level."""
     found: dict[str, str] = {}
-    for path in ROOM.glob("*.py"):
+    for path in ROOM.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
                 case ast.Call(
@@ -60,7 +60,7 @@ def test_every_metric_is_explained_with_its_labels() -> None:
 
 
 def test_every_metric_is_moved_somewhere() -> None:
-    code = "".join(path.read_text() for path in ROOM.glob("*.py"))
+    code = "".join(path.read_text() for path in ROOM.rglob("*.py"))
     moved = set(
         re.findall(r"\b([A-Z_]+)\.(?:labels|inc|dec|set|observe|set_to_current_time)\b", code)
     )

@@ -8,9 +8,9 @@ import pytest
 
 from chatbot import embedded
 from chatbot.database import Database
-from chatbot.realtime.neighbours import FORGET_AFTER_S, SAY_EVERY_S, Neighbours
-from chatbot.realtime.oldest import Oldest
-from chatbot.realtime.relay import CHANNEL, Relay
+from chatbot.realtime.following.neighbours import FORGET_AFTER_S, SAY_EVERY_S, Neighbours
+from chatbot.realtime.following.oldest import Oldest
+from chatbot.realtime.following.relay import CHANNEL, Relay
 from tests.conftest import copy_of
 
 

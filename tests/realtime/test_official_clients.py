@@ -165,7 +165,7 @@ def _check(acks: dict[str, Json], heard: dict[str, dict[str, list[Json]]]) -> No
 def _said_by_the_code() -> set[str]:
     """The names of events in every call that hands one to sockets."""
     found = set(frames.EVENTS.values())
-    for path in sorted((ROOT / "chatbot/realtime").glob("*.py")):
+    for path in sorted((ROOT / "chatbot/realtime").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from chatbot import embedded
 from chatbot.database import Database
 from chatbot.realtime import topics
-from chatbot.realtime.relay import Relay
+from chatbot.realtime.following.relay import Relay
 from tests.conftest import copy_of
 from tests.realtime.conftest import House, build_house, say
 from tests.realtime.hearing import Found, Notes, kinds, noting

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chatbot.database import Database
-from chatbot.realtime import presence
+from chatbot.realtime.presence import roster as presence
 from chatbot.settings import Limits
 from tests.realtime.conftest import Ear, House, Service, connected, disable, serving, until
 from tests.realtime.people import QUIET_S, colleague, hearing, inbox, key, notes, talk

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatbot.realtime import presence
 from chatbot.realtime.events import Member
-from chatbot.realtime.presence import (
+from chatbot.realtime.presence import roster as presence
+from chatbot.realtime.presence.roster import (
     BEAT_S,
     ENTRIES_MAX,
     MEMBERS_MAX,

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from chatbot import embedded
 from chatbot.database import Database
-from chatbot.realtime.relay import PAGE_ROWS, Relay
+from chatbot.realtime.following.relay import PAGE_ROWS, Relay
 from chatbot.realtime.signals import Signal
 from tests.conftest import copy_of
 from tests.realtime.conftest import House, build_house, say

@@ -13,7 +13,7 @@ import pytest
 
 from chatbot import embedded
 from chatbot.database import Database
-from chatbot.realtime.relay import Relay
+from chatbot.realtime.following.relay import Relay
 from tests.conftest import copy_of
 from tests.realtime.conftest import House, build_house
 from tests.realtime.hearing import Notes, send_from_outside
@@ -165,7 +165,7 @@ async def test_signals_of_a_day_without_a_partition_are_heard_too(place: Place) 
 async def test_a_long_gap_is_read_page_by_page_at_one_snapshot(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatbot.realtime.relay.PAGE_ROWS", 7)
+    monkeypatch.setattr("chatbot.realtime.following.relay.PAGE_ROWS", 7)
     place.relay = Relay(place.database, poll_s=NEVER_S)
     place.notes = Notes(place.relay)
     await place.relay.start()

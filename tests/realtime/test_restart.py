@@ -11,7 +11,7 @@ import psycopg
 
 from chatbot import embedded
 from chatbot.database import Database
-from chatbot.realtime.relay import Relay
+from chatbot.realtime.following.relay import Relay
 from migrations import run
 from tests.conftest import copy_of
 from tests.realtime.conftest import build_house

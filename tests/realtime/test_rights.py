@@ -12,7 +12,7 @@ from sqlalchemy import delete, select, text, update
 from chatbot.conversations.tables import Conversation
 from chatbot.database import Database, utc_now
 from chatbot.errors import NotSignedIn
-from chatbot.realtime import door, hearing
+from chatbot.realtime.doors import door, hearing
 from chatbot.realtime.layer import Realtime
 from chatbot.staff import login
 from chatbot.staff.login import Staff

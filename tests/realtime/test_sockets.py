@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from chatbot.database import Database, new_id
-from chatbot.realtime import hearing as hearing_module
-from chatbot.realtime import manager
-from chatbot.realtime.catchup import Missed
+from chatbot.realtime.doors import hearing as hearing_module
+from chatbot.realtime.following.catchup import Missed
+from chatbot.realtime.sockets import manager
 from tests.realtime.conftest import (
     SITE_ORIGIN,
     House,

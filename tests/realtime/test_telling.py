@@ -10,7 +10,7 @@ import pytest
 from chatbot import embedded
 from chatbot.database import Database
 from chatbot.realtime import metrics, topics
-from chatbot.realtime.relay import Relay
+from chatbot.realtime.following.relay import Relay
 from chatbot.realtime.signals import Signal
 from tests.conftest import copy_of
 from tests.realtime.conftest import House, build_house

@@ -10,7 +10,7 @@ import pytest
 
 from chatbot.conversations.tables import Visibility
 from chatbot.database import Database, utc_now
-from chatbot.realtime.ephemera import AUTHORS_AT_ONCE
+from chatbot.realtime.presence.ephemera import AUTHORS_AT_ONCE
 from chatbot.realtime.signals import Signal
 from tests.realtime.conftest import House, Service, say, serving
 from tests.realtime.people import LIMITS, hearing, inbox, notes, talk

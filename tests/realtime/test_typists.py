@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from chatbot.realtime.events import Typing
-from chatbot.realtime.typists import LASTS_S, REPEAT_S, Typists
+from chatbot.realtime.presence.typists import LASTS_S, REPEAT_S, Typists
 
 TALK, OTHER = UUID(int=1), UUID(int=2)
 ANA = "staff:ana"

@@ -12,7 +12,7 @@ import pytest
 
 from chatbot import embedded
 from chatbot.realtime import layer
-from chatbot.realtime.relay import Relay
+from chatbot.realtime.following.relay import Relay
 from chatbot.realtime.signals import Signal
 from tests.conftest import copy_of
 from tests.realtime.conftest import until

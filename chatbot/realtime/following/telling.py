@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from chatbot.realtime import metrics
-from chatbot.realtime.link import Answer
+from chatbot.realtime.following.link import Answer
 from chatbot.realtime.signals import Cursor, Restart, Row, Signal, fold, signal
 
 Listener = Callable[[UUID, Signal], None]

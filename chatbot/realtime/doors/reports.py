@@ -9,8 +9,8 @@ import msgspec
 
 from chatbot.errors import TooMany
 from chatbot.realtime import metrics
-from chatbot.realtime.client import Client
-from chatbot.realtime.door import Door
+from chatbot.realtime.doors.door import Door
+from chatbot.realtime.sockets.client import Client
 
 REPORT_EVERY_S = 10.0
 COUNT_MAX = 1_000

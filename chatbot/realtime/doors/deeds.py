@@ -12,8 +12,8 @@ from chatbot.database import Database
 from chatbot.errors import Forbidden, NotFound
 from chatbot.question import ask
 from chatbot.realtime import topics
-from chatbot.realtime.client import Client, Person
-from chatbot.realtime.door import Door
+from chatbot.realtime.doors.door import Door
+from chatbot.realtime.sockets.client import Client, Person
 
 Deed = Literal["announce", "broadcast"]
 Asked = tuple[str, str, Deed]

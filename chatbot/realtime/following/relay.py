@@ -17,12 +17,13 @@ from sqlalchemy import text
 
 from chatbot.database import Database
 from chatbot.errors import Unavailable
-from chatbot.realtime import metrics, telling, topics
-from chatbot.realtime.link import Answer, Link
-from chatbot.realtime.neighbours import COMMITTED, HERE, Neighbours
-from chatbot.realtime.oldest import Oldest
+from chatbot.realtime import metrics, topics
+from chatbot.realtime.following import telling
+from chatbot.realtime.following.link import Answer, Link
+from chatbot.realtime.following.neighbours import COMMITTED, HERE, Neighbours
+from chatbot.realtime.following.oldest import Oldest
+from chatbot.realtime.following.telling import Listener, Telling, Wants
 from chatbot.realtime.signals import Cursor, Restart, restart
-from chatbot.realtime.telling import Listener, Telling, Wants
 
 CHANNEL = "chatbot_realtime"
 POLL_S = 0.1  # what a lost wake-up costs at most

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from chatbot.errors import NotSignedIn
 from chatbot.orgs import origins
-from chatbot.realtime.door import Deps, Door
-from chatbot.realtime.sockets import STAFF
+from chatbot.realtime.doors.door import Deps, Door
+from chatbot.realtime.sockets.server import STAFF
 from chatbot.staff.login import Staff
 
 StaffAuth = Callable[[str], Awaitable[tuple[Staff, datetime]]]

@@ -16,11 +16,9 @@ from sqlalchemy import select
 from chatbot.conversations.tables import Message
 from chatbot.database import Database
 from chatbot.errors import TooLarge
-from chatbot.realtime import metrics, presence, topics
-from chatbot.realtime.bus import Bus
-from chatbot.realtime.client import Client
-from chatbot.realtime.deeds import Deeds, must_hear
-from chatbot.realtime.door import Door
+from chatbot.realtime import metrics, topics
+from chatbot.realtime.doors.deeds import Deeds, must_hear
+from chatbot.realtime.doors.door import Door
 from chatbot.realtime.events import (
     Broadcast,
     Member,
@@ -32,10 +30,13 @@ from chatbot.realtime.events import (
     SetTyping,
     Typing,
 )
-from chatbot.realtime.presence import News, Roster
+from chatbot.realtime.nodes.bus import Bus
+from chatbot.realtime.presence import roster as presence
+from chatbot.realtime.presence.roster import News, Roster
+from chatbot.realtime.presence.typists import LASTS_ELSEWHERE_S, Typists
 from chatbot.realtime.signals import Signal
-from chatbot.realtime.sockets import NAMESPACES, STAFF, SocketServer
-from chatbot.realtime.typists import LASTS_ELSEWHERE_S, Typists
+from chatbot.realtime.sockets.client import Client
+from chatbot.realtime.sockets.server import NAMESPACES, STAFF, SocketServer
 
 PAYLOAD_BYTES_MAX = 1024
 AUTHORS_AT_ONCE = 4  # of a pool that everybody needs

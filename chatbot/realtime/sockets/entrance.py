@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from chatbot.errors import TooMany, Unavailable
 from chatbot.realtime import metrics
-from chatbot.realtime.client import BURST_S, Bucket
+from chatbot.realtime.sockets.client import BURST_S, Bucket
 from chatbot.settings import Limits
 
 LINE_S_MAX = 30.0

@@ -14,13 +14,14 @@ from engineio import packet as engine
 from chatbot.database import Database
 from chatbot.errors import NotFound
 from chatbot.question import ask
-from chatbot.realtime import catchup, metrics, topics
-from chatbot.realtime.catchup import MISSED_MAX, NOTHING, RESET, Missed
-from chatbot.realtime.client import Client, P
-from chatbot.realtime.entrance import Entrance
-from chatbot.realtime.manager import EARLY_MAX
+from chatbot.realtime import metrics, topics
+from chatbot.realtime.following import catchup
+from chatbot.realtime.following.catchup import MISSED_MAX, NOTHING, RESET, Missed
 from chatbot.realtime.signals import Cursor, bounds
-from chatbot.realtime.sockets import SocketServer
+from chatbot.realtime.sockets.client import Client, P
+from chatbot.realtime.sockets.entrance import Entrance
+from chatbot.realtime.sockets.manager import EARLY_MAX
+from chatbot.realtime.sockets.server import SocketServer
 from chatbot.settings import Limits
 
 JOINS_AT_ONCE = 8  # of a pool that everybody needs

@@ -19,12 +19,12 @@ from socketio.packet import EVENT
 from chatbot.errors import ChatbotError, TooMany
 from chatbot.orgs import origins
 from chatbot.realtime import metrics
-from chatbot.realtime.entrance import Guests
 from chatbot.realtime.events import System
-from chatbot.realtime.gate import Gate
-from chatbot.realtime.kept import Kept
-from chatbot.realtime.manager import Json, Rooms, packet
-from chatbot.realtime.outbox import Outbox
+from chatbot.realtime.sockets.entrance import Guests
+from chatbot.realtime.sockets.gate import Gate
+from chatbot.realtime.sockets.kept import Kept
+from chatbot.realtime.sockets.manager import Json, Rooms, packet
+from chatbot.realtime.sockets.outbox import Outbox
 from chatbot.settings import SOCKET_FRAME_BYTES_MAX, Limits
 from chatbot.web import address_block
 

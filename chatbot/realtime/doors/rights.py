@@ -10,9 +10,9 @@ import structlog
 
 from chatbot.errors import ChatbotError, Forbidden, NotFound, NotSignedIn, Unavailable
 from chatbot.realtime import topics
-from chatbot.realtime.client import Client, P
+from chatbot.realtime.doors.hearing import Hearing
 from chatbot.realtime.events import System
-from chatbot.realtime.hearing import Hearing
+from chatbot.realtime.sockets.client import Client, P
 
 CHECK_WITHIN_S = 20.0
 RENEW_WITHIN_S = 0.5  # after the session behind a token ended: time to show its successor

@@ -16,12 +16,13 @@ import msgspec
 import structlog
 
 from chatbot.database import Database
-from chatbot.realtime import bus, checkpoints, metrics, topics
-from chatbot.realtime.bus import Bus
-from chatbot.realtime.client import Client
+from chatbot.realtime import metrics, topics
 from chatbot.realtime.events import Resume
 from chatbot.realtime.frames import EVENTS, AnswerFrames, End, Frame, Start
-from chatbot.realtime.mirror import Mirrors
+from chatbot.realtime.nodes import bus, checkpoints
+from chatbot.realtime.nodes.bus import Bus
+from chatbot.realtime.nodes.mirror import Mirrors
+from chatbot.realtime.sockets.client import Client
 
 ASK: Final = "answer.ask"
 WATCH_EVERY_S = 1.0

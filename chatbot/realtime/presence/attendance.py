@@ -14,8 +14,8 @@ import structlog
 
 from chatbot.database import Database
 from chatbot.realtime import topics
-from chatbot.realtime.client import Client
 from chatbot.realtime.signals import Signal
+from chatbot.realtime.sockets.client import Client
 from chatbot.staff import attendance
 
 CACHED_ORGS_MAX = 10_000

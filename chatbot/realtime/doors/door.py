@@ -35,8 +35,8 @@ from chatbot.errors import (
     envelope,
 )
 from chatbot.realtime import metrics, topics
-from chatbot.realtime.client import Client, P
-from chatbot.realtime.entrance import Entrance
+from chatbot.realtime.doors.hearing import Hearing
+from chatbot.realtime.doors.rights import Rights
 from chatbot.realtime.events import (
     Auth,
     NamedFrame,
@@ -47,12 +47,12 @@ from chatbot.realtime.events import (
     Subscribed,
     Unsubscribe,
 )
-from chatbot.realtime.hearing import Hearing
-from chatbot.realtime.nodes import Nodes
-from chatbot.realtime.relay import Relay
-from chatbot.realtime.rights import Rights
+from chatbot.realtime.following.relay import Relay
+from chatbot.realtime.nodes.node import Nodes
 from chatbot.realtime.signals import short
-from chatbot.realtime.sockets import TOO_LONG, SocketServer
+from chatbot.realtime.sockets.client import Client, P
+from chatbot.realtime.sockets.entrance import Entrance
+from chatbot.realtime.sockets.server import TOO_LONG, SocketServer
 from chatbot.settings import Limits
 
 EVENT_WITHIN_S = 20.0

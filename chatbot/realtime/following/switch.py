@@ -4,7 +4,7 @@ import structlog
 
 from chatbot.realtime import metrics, topics
 from chatbot.realtime.events import System
-from chatbot.realtime.sockets import SocketServer
+from chatbot.realtime.sockets.server import SocketServer
 
 _OFF = "Live updates are off here for now. Load now and then."
 _ON = "Live updates are on again. Load again."

@@ -8,8 +8,8 @@ from typing import Any, Final
 import structlog
 
 from chatbot.realtime import metrics
-from chatbot.realtime.client import Client
-from chatbot.realtime.sockets import SocketServer
+from chatbot.realtime.sockets.client import Client
+from chatbot.realtime.sockets.server import SocketServer
 
 TICK_S: Final = 0.1
 LOOK_EVERY: Final = 100  # ticks

@@ -4,10 +4,10 @@ import asyncio
 import math
 
 from chatbot.realtime import metrics
-from chatbot.realtime.entrance import restarting
 from chatbot.realtime.events import System
-from chatbot.realtime.manager import packet
-from chatbot.realtime.sockets import NAMESPACES, SocketServer
+from chatbot.realtime.sockets.entrance import restarting
+from chatbot.realtime.sockets.manager import packet
+from chatbot.realtime.sockets.server import NAMESPACES, SocketServer
 
 RETURNS_PER_S = 200  # what a server that has just started takes in with ease
 WINDOW_S = (1, 30)

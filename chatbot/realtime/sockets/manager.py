@@ -14,7 +14,7 @@ from engineio import packet as engine
 from socketio import AsyncManager
 from socketio.packet import EVENT
 
-from chatbot.realtime.outbox import Message
+from chatbot.realtime.sockets.outbox import Message
 
 EARLY_MAX = 256  # packets kept for one topic while a socket's right to it is asked for
 
