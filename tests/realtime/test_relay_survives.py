@@ -13,7 +13,7 @@ import pytest
 
 from chatbot import embedded
 from chatbot.database import Database
-from chatbot.realtime.following.relay import Relay
+from chatbot.realtime.following.relay import PAGE_ROWS, Relay
 from tests.conftest import copy_of
 from tests.realtime.conftest import House, build_house
 from tests.realtime.hearing import Notes, send_from_outside
@@ -66,6 +66,19 @@ async def place(cluster: embedded.Urls) -> AsyncIterator[Place]:
         yield place
         await place.relay.stop()
         await database.close()
+
+
+async def test_a_connection_lost_between_two_pages_tells_none_of_them_twice(place: Place) -> None:
+    place.relay = Relay(place.database, read_every_s=0.3)  # and so it rests between pages
+    place.notes = Notes(place.relay)
+    await place.relay.start()
+    many = range(2 * PAGE_ROWS)
+
+    await place.send(*many)
+    await place.notes.until(lambda: len(place.notes.numbers()) >= PAGE_ROWS, 10.0)
+    await place.end_connection()
+
+    await place.heard(*many)
 
 
 async def test_a_connection_lost_at_rest_is_noticed_and_nothing_is_lost(place: Place) -> None:

@@ -68,6 +68,8 @@ class Relay:
         self._life: bytes = b""
         self._cursor: Cursor | None = None
         self._restart: Restart | None = None
+        self._part: tuple[bytes | None, tuple[bytes, bytes]] | None = None
+        """Of a read that was cut short: its snapshot, and (xid, id) of the last row told."""
         self._neighbours = Neighbours(time.monotonic)
         self._oldest = Oldest()
         self._own_pid = 0
@@ -161,11 +163,12 @@ class Relay:
         found = await link.ask("position")
         life, epoch, now = found.raw(0, 0), found.text(0, 1), found.text(0, 4)
         started_at, floor = found.time(0, 2), found.integer(0, 3)
+        part, self._part = self._part, None
         before, self._cursor = self._cursor, Cursor(epoch, now)
         if before is None:
             self._life = life
         elif life == self._life and before.epoch == epoch:
-            self._cursor = before
+            self._cursor, self._part = before, part
         elif life == self._life and (again := restart(before.cur, started_at, now, floor)):
             log.warning("realtime.database_restarted")
             self._restart, self._cursor = again, Cursor(epoch, again.place)
@@ -263,7 +266,8 @@ class Relay:
         snapshot.
         """
         began_at = asyncio.get_running_loop().time()
-        before, upto, after = self.cursor, None, (b"0", b"-1")
+        before = self.cursor
+        upto, after = self._part or (None, (b"0", b"-1"))
         rows_behind = -PAGE_ROWS
         while True:
             asked_at = time.perf_counter()
@@ -281,7 +285,9 @@ class Relay:
                 b"%d" % found.integer(last, telling.XID),
                 b"%d" % found.integer(last, telling.ID),
             )
+            self._part = upto, after
             await asyncio.sleep(self._read_every_s)  # who reads is not taken for one who does not
+        self._part = None
         if upto != seen or self._restart is not None:
             self._cursor, self._restart = Cursor(before.epoch, upto.decode()), None
         now = asyncio.get_running_loop().time()
