@@ -16,7 +16,7 @@ demo: .make/run build ## the whole service with a demo organisation; ARGS="--por
 	@$(BIN)/chatbot demo $(ARGS)
 
 test: .make/dev build chromium redis ## every test; ARGS="-k name" for some
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 	npm --prefix widget test
 	npm --prefix widget run size
 	npm --prefix console test

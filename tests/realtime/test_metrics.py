@@ -209,10 +209,10 @@ def test_a_short_token_is_refused_at_the_start() -> None:
 
 async def test_workers_of_one_service_tell_of_each_other(tmp_path: Path) -> None:
     counting = (
-        "from chatbot.realtime import metrics as m; m.GAPS.inc; m.LOOP_LAG_MAX.set{};"
+        "from chatbot.realtime import metrics as m; m.GAPS.inc(); m.LOOP_LAG_MAX.set({});"
         " m.CONNECTIONS.labels('/staff').set({})"
     )
-    telling = "from chatbot.realtime import metrics as m; printm.exposition.decode"
+    telling = "from chatbot.realtime import metrics as m; print(m.exposition().decode())"
 
     async def run(program: str) -> str:
         environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
