@@ -14,11 +14,16 @@ import msgspec
 import uvloop
 
 from benchmarks.child import until_closed
+from benchmarks.websocket import CLOSE, PING, PONG, TEXT, frame, handshake
 
 FIRST_WAIT_S: Final = 0.5
 WAIT_S_MAX: Final = 15.0
 GIVE_UP_S: Final = 20.0  # socket.io-client's own
-_TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
+_OF_BROWSERS: Final = (  # what the server has to keep or to throw away
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
+    "Accept-Encoding: gzip, deflate, br",
+    "Accept-Language: en-GB,en;q=0.9",
+)
 
 
 class Talk(msgspec.Struct, frozen=True):
@@ -123,14 +128,7 @@ class Guest(asyncio.Protocol):
         self._transport, self._buffer, self._wait_s = transport, b"", 0.0
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(GIVE_UP_S, self._refuse, "silence", 0)
-        transport.write(
-            "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
-            f"Host: {self._crowd.host}\r\nOrigin: {self._crowd.origin}\r\n"
-            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36\r\n"
-            "Accept-Encoding: gzip, deflate, br\r\nAccept-Language: en-GB,en;q=0.9\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
-        )
+        transport.write(handshake(self._crowd.host, self._crowd.origin, *_OF_BROWSERS))
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -142,8 +140,8 @@ class Guest(asyncio.Protocol):
                 self._refuse("handshake", 0)
                 return
             self._buffer = rest
-        while self._buffer and (frame := _frame(self._buffer)):
-            kind, text, self._buffer = frame
+        while self._buffer and (found := _first_frame(self._buffer)):
+            kind, text, self._buffer = found
             self._hear(kind, text)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -164,10 +162,10 @@ class Guest(asyncio.Protocol):
             self.come(self._later())
 
     def _hear(self, kind: int, text: bytes) -> None:
-        if kind == _CLOSE:
+        if kind == CLOSE:
             self._transport.abort()
-        elif kind == _PING:
-            self._send(text.decode(), _PONG)
+        elif kind == PING:
+            self._send(text.decode(), PONG)
         elif text == b"2":
             self._send("3")
         elif text.startswith(b"0"):
@@ -207,18 +205,11 @@ class Guest(asyncio.Protocol):
         self._attempt += 1
         return full * (0.5 + random.random())
 
-    def _send(self, text: str, kind: int = _TEXT) -> None:
-        data = text.encode()
-        size = len(data)
-        head = bytes([0x80 | kind])
-        if size < 126:
-            head += bytes([0x80 | size])
-        else:
-            head += bytes([0x80 | 126]) + size.to_bytes(2, "big")
-        self._transport.write(head + b"\0\0\0\0" + data)  # masked with nothing
+    def _send(self, text: str, kind: int = TEXT) -> None:
+        self._transport.write(frame(text.encode(), kind))
 
 
-def _frame(data: bytes) -> tuple[int, bytes, bytes] | None:
+def _first_frame(data: bytes) -> tuple[int, bytes, bytes] | None:
     """Opcode, payload and the rest; None when it is not all here. Servers do not mask."""
     if len(data) < 2:
         return None

@@ -3,8 +3,6 @@ WebSocket (RFC 6455) and Socket.IO read by hand, for a library would cost more t
 """
 
 import asyncio
-import base64
-import os
 import re
 import resource
 import time
@@ -18,12 +16,12 @@ import msgspec
 import uvloop
 
 from benchmarks.child import until_closed
+from benchmarks.websocket import CLOSE, PING, PONG, TEXT, frame, handshake
 
 CONNECTING_AT_ONCE = 40
 CONNECT_S_MAX = 20
 FILES_WANTED = 20_000
 _SENT_AT = re.compile(rb'"at_id":"(\d+)"')
-_TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
 
 
 class Seat(NamedTuple):
@@ -48,17 +46,7 @@ class Ear(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        key = base64.b64encode(os.urandom(16)).decode()
-        lines = (
-            "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1",
-            f"Host: {self._host}",
-            f"Origin: {self._seat.origin}",
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            f"Sec-WebSocket-Key: {key}",
-        )
-        self._transport.write("\r\n".join((*lines, "", "")).encode())
+        self._transport.write(handshake(self._host, self._seat.origin))
 
     def data_received(self, data: bytes) -> None:
         data = self._bytes + data
@@ -94,9 +82,9 @@ class Ear(asyncio.Protocol):
         return data[at:]
 
     def _heard(self, kind: int, payload: bytes) -> None:
-        if kind == _PING:
-            self._send(payload, _PONG)
-        elif kind == _CLOSE:
+        if kind == PING:
+            self._send(payload, PONG)
+        elif kind == CLOSE:
             self._transport.close()
         elif payload.startswith(b'42/visitor,["signal"'):
             if (found := _SENT_AT.search(payload)) and (sent_at := int(found[1])):
@@ -113,11 +101,8 @@ class Ear(asyncio.Protocol):
         else:
             self._fail(payload.decode(errors="replace"))
 
-    def _send(self, payload: bytes, kind: int = _TEXT) -> None:
-        """A client must mask; with a mask of zeros the payload stays as it is."""
-        length = len(payload)
-        size = bytes((128 | length,)) if length < 126 else b"\xfe" + length.to_bytes(2, "big")
-        self._transport.write(bytes((128 | kind,)) + size + bytes(4) + payload)
+    def _send(self, payload: bytes, kind: int = TEXT) -> None:
+        self._transport.write(frame(payload, kind))
 
     def _fail(self, why: str) -> None:
         if not self.ready.done():

@@ -38,6 +38,7 @@ SOCKETS_MAX = 10_000
 TALKS_EACH = 4  # conversations of one visitor: a person has at most 20 sockets
 WARM_UP_S = 1.0
 SETTLE_S = 0.5
+START_S_MAX = 30
 KNEE_S = 4.0
 KNEE_SOCKETS = 1_000
 KNEE_STEPS = (500, 750, 1_000, 1_250, 1_500, 2_000, 2_500)
@@ -217,8 +218,9 @@ async def serving(database: Database, limits: Limits = LIMITS) -> AsyncGenerator
     keep_for_good()
     await realtime.start()
     running = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(START_S_MAX):
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:

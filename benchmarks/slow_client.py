@@ -24,6 +24,7 @@ from benchmarks.crowd import Talk
 from benchmarks.ears import Seat, listen
 from benchmarks.report import Metrics, bench_database, percentiles, report
 from benchmarks.socket_service import Look, serve
+from benchmarks.websocket import frame, handshake
 from chatbot.app import Service
 
 LISTENERS: Final = 10
@@ -113,34 +114,22 @@ async def _stuck(url: str, talk: Talk) -> socket.socket:
     link.setblocking(False)
     loop = asyncio.get_running_loop()
     await loop.sock_connect(link, (address.hostname, address.port))
-    hello = (
-        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
-        f"Host: {address.netloc}\r\nOrigin: {ORIGIN}\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
     asked = ["subscribe", {"topics": talk.topics}]
     steps = (
-        (hello.encode(), b'"maxPayload"'),
-        (_frame("40/visitor," + _json({"token": talk.token})), b"40/visitor"),
-        (_frame("42/visitor,1" + _json(asked)), b'"ok"'),
+        (handshake(address.netloc, ORIGIN), b'"maxPayload"'),
+        (frame(b"40/visitor," + msgspec.json.encode({"token": talk.token})), b"40/visitor"),
+        (frame(b"42/visitor,1" + msgspec.json.encode(asked)), b'"ok"'),
     )
-    for step, answer in steps:
-        await loop.sock_sendall(link, step)
-        heard = b""
-        while answer not in heard:
-            heard += await loop.sock_recv(link, 4096)
+    async with asyncio.timeout(STUCK_S_MAX):
+        for step, answer in steps:
+            await loop.sock_sendall(link, step)
+            heard = b""
+            while answer not in heard:
+                more = await loop.sock_recv(link, 4096)
+                if not more:
+                    raise ConnectionError(f"closed after {heard[-200:]!r}")
+                heard += more
     return link
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _frame(text: str) -> bytes:
-    """A short text frame, masked with zeros."""
-    data = text.encode()
-    return b"\x81" + bytes([0x80 | 126]) + len(data).to_bytes(2, "big") + bytes(4) + data
 
 
 def serve_and_tell(pipe: Connection, database_url: str, limits: dict[str, int]) -> None:

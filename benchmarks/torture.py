@@ -1,8 +1,8 @@
 """Real time under torture: after quiet every client must show what the database holds.
 
-Writers with rollbacks, savepoints and a 12 s open transaction; relays ended, the
-database crashed and restarted, nodes ended, sockets cut, and a proxy that repeats and reorders. A
-checker over the recorded histories counts what was lost, invented, applied twice or left wrong.
+Writers with rollbacks, savepoints and a 12 s open transaction; relays ended, the database crashed
+and restarted, nodes ended, sockets cut, and a proxy that repeats and reorders. A checker over the
+recorded histories counts what was lost, invented, applied twice or left wrong.
 """
 
 import logging

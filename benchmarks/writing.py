@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from multiprocessing.connection import Connection
 
 import msgspec
@@ -36,47 +37,58 @@ def write(pipe: Connection, database_url: str, topics: Sequence[str], rate: int)
 
 async def _write(pipe: Connection, url: str, topics: Sequence[str], rate: int) -> None:
     database = Database(url, connections=2)
-    relay = Relay(database)  # announces what this process committed
+    relay = Relay(database)
     await relay.start()
-    links = [
-        await psycopg.AsyncConnection.connect(url, autocommit=True) for _ in range(CONNECTIONS)
-    ]
-    free: asyncio.Queue[psycopg.AsyncConnection] = asyncio.Queue()
-    for link in links:
-        free.put_nowait(link)
-    due, written = 0, 0
+    async with AsyncExitStack() as stack:
+        writers = Writers(relay, topics, rate)
+        for _ in range(CONNECTIONS):
+            link = await psycopg.AsyncConnection.connect(url, autocommit=True)
+            writers.free.put_nowait(await stack.enter_async_context(link))
+        writing = asyncio.create_task(writers.run())
+        closed = until_closed(pipe, writers.obey)
+        pipe.send("ready")
+        await closed.wait()
+        writers.obey("begin")
+        writers.obey("stop")
+        await writing
+    await relay.stop()
+    await database.close()
 
-    async def tick(number: int, at: int) -> None:
-        nonlocal written
-        link = await free.get()
-        await link.execute(_SEND, (str(at), str(number), topics[number % len(topics)]))
-        free.put_nowait(link)
-        relay.wake()
-        written += 1
 
-    async def pace() -> None:
-        nonlocal due
-        await begun.wait()
+class Writers:
+    """So many transactions a second on the connections that are `free`, whatever each takes. The
+    relay announces them.
+    """
+
+    def __init__(self, relay: Relay, topics: Sequence[str], rate: int) -> None:
+        self.free: asyncio.Queue[psycopg.AsyncConnection] = asyncio.Queue()
+        self._relay = relay
+        self._topics = topics
+        self._rate = rate
+        self._begun = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._due = 0
+        self._written = 0
+
+    def obey(self, word: str) -> Rate:
+        """`begin` or `stop`; what was written until then."""
+        (self._begun if word == "begin" else self._stopped).set()
+        return Rate(self._written, self._written / max(1, self._due))
+
+    async def run(self) -> None:
+        """Write from `begin` to `stop`, and end what has begun."""
+        await self._begun.wait()
         begin = time.monotonic()
         async with asyncio.TaskGroup() as work:
-            while not stopped.is_set():
-                await asyncio.sleep(begin + due / rate - time.monotonic())
-                work.create_task(tick(due, time.monotonic_ns()))
-                due += 1
+            while not self._stopped.is_set():
+                await asyncio.sleep(begin + self._due / self._rate - time.monotonic())
+                work.create_task(self._tick(self._due, time.monotonic_ns()))
+                self._due += 1
 
-    def obey(word: str) -> Rate:
-        (begun if word == "begin" else stopped).set()
-        return Rate(written, written / max(1, due))
-
-    begun, stopped = asyncio.Event(), asyncio.Event()
-    writing = asyncio.create_task(pace())
-    closed = until_closed(pipe, obey)
-    pipe.send("ready")
-    await closed.wait()
-    begun.set()
-    stopped.set()
-    await writing
-    await relay.stop()
-    for link in links:
-        await link.close()
-    await database.close()
+    async def _tick(self, number: int, at: int) -> None:
+        link = await self.free.get()
+        topic = self._topics[number % len(self._topics)]
+        await link.execute(_SEND, (str(at), str(number), topic))
+        self.free.put_nowait(link)
+        self._relay.wake()
+        self._written += 1

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from chatbot.database import Database
 from chatbot.errors import Forbidden
-from chatbot.realtime import metrics as counted
+from chatbot.realtime import metrics
 from chatbot.settings import Settings
 
 Asked = Request[None, None, State]
@@ -31,14 +31,14 @@ async def is_ready(database: NamedDependency[Database]) -> dict[str, str]:
 
 
 @get("/metrics", operation_id="metrics", include_in_schema=False, sync_to_thread=True)
-def metrics(request: Asked, settings: NamedDependency[Settings]) -> Response[bytes]:
+def read_metrics(request: Asked, settings: NamedDependency[Settings]) -> Response[bytes]:
     """For Prometheus; in a thread, for a thousand series take a while to write."""
     if not _may_read(request, settings.metrics_token):
         raise Forbidden(
             "metrics_closed",
             "Metrics are read on this machine, or with the token of CHATBOT_METRICS_TOKEN.",
         )
-    return Response(counted.exposition(), media_type=CONTENT_TYPE_LATEST)
+    return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _may_read(request: Asked, token: str) -> bool:
@@ -62,4 +62,4 @@ def _is_here(host: str) -> bool:
     return address.is_loopback
 
 
-ROUTES = Router(path="/", route_handlers=[is_live, is_ready, metrics])
+ROUTES = Router(path="/", route_handlers=[is_live, is_ready, read_metrics])

@@ -26,13 +26,13 @@ class Pace:
         self._line: deque[tuple[asyncio.Transport, float]] = deque()
         self._heard = 0
         self._due = 0.0
-        self._ticks = False
+        self._is_ticking = False
 
     def arrived(self, transport: asyncio.Transport) -> None:
         """Hear the connection now, or when it is its turn."""
         loop = asyncio.get_running_loop()
-        if not self._ticks:
-            self._ticks, self._heard = True, 0
+        if not self._is_ticking:
+            self._is_ticking, self._heard = True, 0
             self._tick_later(loop)
         if self._heard < AT_ONCE and not self._line:
             self._heard += 1
@@ -53,8 +53,8 @@ class Pace:
             elif not transport.is_closing():
                 transport.resume_reading()
                 self._heard += 1
-        self._ticks = bool(self._line or self._heard)
-        if self._ticks:
+        self._is_ticking = bool(self._line or self._heard)
+        if self._is_ticking:
             self._tick_later(loop)
 
     def _tick_later(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import namedtuple_row
 from sqlalchemy.exc import DataError, OperationalError
 
@@ -26,7 +27,8 @@ async def ask(
     database: Database, statement: str, values: Mapping[str, object], *, org_id: UUID, actor: str
 ) -> list[Any]:
     """The rows of a statement that goes on after `with scope as (…)`. What it reads under row-level
-    security must depend on the columns of `scope`, `org` and `actor`, or it may be read before.
+    security must depend on the columns of `scope`, `org` and `actor`, as the argument of a function
+    or in a lateral subquery with a limit: a plain join may be turned round, and read before.
 
     Raises SQLAlchemy's errors, as a transaction would: OperationalError without a database,
     DataError for characters that cannot be stored, TimeoutError when no connection is free.
@@ -39,8 +41,10 @@ async def ask(
             cursor = driver.cursor(row_factory=namedtuple_row)
             await cursor.execute(scoped, given, prepare=True)
             return await cursor.fetchall()
-        except BaseException as error:  # cancelled as well: nobody knows what is on its way
-            await link.invalidate()
+        except BaseException as error:
+            at_rest = driver.info.transaction_status == TransactionStatus.IDLE
+            if not at_rest or not isinstance(error, Exception):
+                await link.invalidate()  # cancelled as well: nobody knows what is on its way
             if isinstance(error, psycopg.DataError):
                 raise DataError(statement, None, error) from error
             if isinstance(error, psycopg.Error):

@@ -193,7 +193,7 @@ async def serve(
             server.force_exit = server.should_exit
             server.should_exit = True
 
-    _on_signals(leave)
+    on_signals(leave)
     life.on_orphaned(leave)
     keep_for_good()
     await asyncio.gather(
@@ -219,13 +219,14 @@ def keep_for_good() -> None:
 async def until_told_to_leave(life: Lifeline) -> None:
     """Wait for SIGINT or SIGTERM, or the parent's end."""
     told = asyncio.Event()
-    _on_signals(told.set)
+    on_signals(told.set)
     life.on_orphaned(told.set)
     life.tell_ready()
     await told.wait()
 
 
-def _on_signals(leave: Callable[[], None]) -> None:
+def on_signals(leave: Callable[[], None]) -> None:
+    """Call `leave` at every SIGINT and SIGTERM, in place of what they do by themselves."""
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):

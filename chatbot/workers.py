@@ -215,9 +215,7 @@ async def supervise(
             for each in children:
                 each.leave()
 
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(name, leave)
+        serving.on_signals(leave)
         return await _until_all_left(children, keeping, told)
 
 
@@ -227,8 +225,8 @@ async def _until_all_left(
     waiting = asyncio.create_task(told.wait())
     await asyncio.wait([waiting, *keeping], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-    for each in children:
-        if not told.is_set():  # one could not start: the others have nothing to stay for
+    if not told.is_set():  # one could not start: the others have nothing to stay for
+        for each in children:
             each.leave()
     _, late = await asyncio.wait(keeping, timeout=LEAVE_WITHIN_S)
     for task in late:

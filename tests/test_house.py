@@ -123,8 +123,6 @@ def test_classes_are_named_for_what_they_are(word: str) -> None:
         "chatbot/app.py:Service",
         "chatbot/database.py:Base",
         "knowledge/tables.py:Base",
-        "chatbot/realtime/sockets/manager.py:SocketManager",
-        "chatbot/realtime/sockets/manager.py:Manager",
     }
 
 

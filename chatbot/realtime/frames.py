@@ -1,8 +1,7 @@
 """Answers on their way to the screen: numbered frames, sent at once or every few milliseconds, kept
 for who comes late.
 
-`AnswerFrames` is the inhabitant of the answering room's port for frames. Nothing here waits for a
-socket or a database.
+`AnswerFrames` is what the answering room writes to. Nothing here waits for a socket or a database.
 """
 
 import asyncio

@@ -17,13 +17,13 @@ from chatbot.realtime.doors.counting import Counting
 from chatbot.realtime.doors.door import Deps, Door
 from chatbot.realtime.doors.reports import Reports
 from chatbot.realtime.doors.staff_socket import StaffAuth, StaffDoor
+from chatbot.realtime.doors.switch import Switch
 from chatbot.realtime.doors.visitor_socket import Asking, VisitorAuth, VisitorDoor
 from chatbot.realtime.events import System
 from chatbot.realtime.following.relay import Relay
-from chatbot.realtime.following.switch import Switch
 from chatbot.realtime.nodes.bus import Bus, LocalBus
 from chatbot.realtime.nodes.node import Nodes
-from chatbot.realtime.presence.attendance import Attending
+from chatbot.realtime.presence.attending import Attending
 from chatbot.realtime.presence.ephemera import Ephemera
 from chatbot.realtime.signals import Signal
 from chatbot.realtime.sockets.drain import Drain
@@ -52,13 +52,13 @@ class Realtime:
     ) -> None:
         self.relay = Relay(database)
         self.server = SocketServer(limits, trusted_proxies)
-        self.bus = bus or LocalBus()
-        self.nodes = Nodes(self.bus, database, self.server.deliver)
-        self.frames = self.nodes.frames
+        self._bus = bus or LocalBus()
+        self._nodes = Nodes(self._bus, database, self.server.deliver)
+        self.frames = self._nodes.frames
         self._deps = Deps(
             database,
             self.relay,
-            self.nodes,
+            self._nodes,
             self.server,
             limits,
             Entrance(limits.joins_per_second_process),
@@ -67,7 +67,7 @@ class Realtime:
         self.attending = Attending(database, node=node)
         self.ephemera = Ephemera(
             server=self.server,
-            bus=self.bus,
+            bus=self._bus,
             database=database,
             catalogue=lambda: self.relay.catalogue,
             node=node,
@@ -77,10 +77,10 @@ class Realtime:
         self._staff = staff
         self._public_url = public_url
         self._doors: list[Door[Any]] = []
-        self.reports = Reports()
-        self.counting = Counting(self.server)
+        self._reports = Reports()
+        self._counting = Counting(self.server)
         self.relay.listen_for_kinds(Switch(self.server).changed)
-        self.relay.listen_for_kinds(self._leave_closed)
+        self.relay.listen_for_kinds(self._kinds_changed)
         self.relay.listen(self._pass_on, self._concerns_us)
         self.relay.listen_for_gaps(self.lose_signals)
         self.relay.listen(self.attending.hear, self.attending.wants)
@@ -96,11 +96,11 @@ class Realtime:
         ]
         for door in self._doors:
             self.server.register_namespace(door)
-            door.hearing.watch(self.nodes)
+            door.hearing.watch(self._nodes)
             door.hearing.watch(self.attending)
             self.ephemera.serve(door)
-            self.reports.serve(door)
-            door.hearing.watch(self.counting)
+            self._reports.serve(door)
+            door.hearing.watch(self._counting)
         return socketio.ASGIApp(self.server, other_asgi_app=app)
 
     async def is_staffed(self, org_id: UUID) -> bool:
@@ -114,10 +114,10 @@ class Realtime:
     async def start(self) -> None:
         """Follow the database from now on."""
         await self.relay.start()
-        await self.nodes.start()
+        await self._nodes.start()
         await self.ephemera.start()
         await self.attending.start()
-        await self.counting.start()
+        await self._counting.start()
 
     async def drain(self) -> None:
         """Tell every socket that this server goes down, let nobody in any more, and close them: to
@@ -131,12 +131,12 @@ class Realtime:
                     await asyncio.sleep(0.01)
 
     async def stop(self) -> None:
-        """Tell every socket that the service restarts, and close it."""
+        """`drain`, if that was not done, and end all that goes on."""
         await self.drain()
-        await self.counting.stop()
+        await self._counting.stop()
         await self.attending.stop()
         await self.ephemera.stop()
-        await self.nodes.stop()
+        await self._nodes.stop()
         await self.relay.stop()
         await self.server.shutdown()
 
@@ -164,19 +164,9 @@ class Realtime:
             for door in self._doors:
                 door.access_changed(topic)
 
-    def _leave_closed(self, _before: topics.Catalogue, now: topics.Catalogue) -> None:
-        """A program's kind was forgotten, or is no longer for everybody: whoever joined before that
-        leaves.
-        """
-        notice = System("access_changed", "refetch", "Your rights changed. Load again.")
+    def _kinds_changed(self, _before: topics.Catalogue, _now: topics.Catalogue) -> None:
         for door in self._doors:
-            rooms = [room for room in self.server.manager.rooms.get(door.namespace, {}) if room]
-            for room in rooms:
-                if room.count(":") != 2 or now.may_ask(room, door.listener):
-                    continue
-                for sid in door.hearing.sids(room):
-                    door.hearing.leave(sid, room)
-                    door.tell(sid, "system", notice)
+            door.kinds_changed()
 
     def _rooms(self) -> Iterable[dict[Any, dict[str, str]]]:
         return (self.server.manager.rooms.get(each, {}) for each in NAMESPACES)

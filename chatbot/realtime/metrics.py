@@ -62,9 +62,9 @@ AUTH_CHECK = _milliseconds("rt_auth_check_ms", "To find what a client may hear."
 # ── Signals ───────────────────────────────────────────────────────────────────────────────────────
 
 SIGNALS = Counter("rt_signals_total", "Signals that the relay read for this process.", ("kind",))
-PASSED_OVER = Counter("rt_signals_passed_over_total", "Rows read that nobody here waits for.")
-FOLDED = Counter("rt_signals_folded_total", "Of these, equal ones folded into another.", ("kind",))
-PAUSED = Counter("rt_signals_paused_total", "Of these, kept back by the kill switch.", ("kind",))
+PASSED_OVER = Counter("rt_signals_passed_over_total", "Rows read that are told to nobody here.")
+FOLDED = Counter("rt_signals_folded_total", "Signals folded into an equal one.", ("kind",))
+PAUSED = Counter("rt_signals_paused_total", "Rows that the kill switch kept back.", ("kind",))
 DELIVERIES = Counter("rt_deliveries_total", "Signals handed to a socket.", ("kind",))
 LATENCY = _milliseconds(
     "rt_signal_latency_ms",
@@ -90,13 +90,13 @@ UPKEEP_AT = Gauge(
 
 CATCHUPS = Counter("rt_catchup_total", "Clients that asked what they missed.", ("result",))
 CATCHUP = _milliseconds("rt_catchup_ms", "To find what a client may hear and what it missed.")
-CATCHUP_SIGNALS = Counter("rt_catchup_signals_total", "Signals found so.", ("kind",))
+CATCHUP_SIGNALS = Counter("rt_catchup_signals_total", "Missed signals told so.", ("kind",))
 
 # ── Presence, broadcast, frames, other nodes ──────────────────────────────────────────────────────
 
 PRESENT = _now("rt_present", "Who is announced on topics of this process.", ("kind",))
 PRESENCE = Counter(
-    "rt_presence_total", "Changes of presence: joined, left, state.", ("kind", "what")
+    "rt_presence_total", "Members told of: joined (or changed), left.", ("kind", "what")
 )
 BROADCASTS = Counter("rt_broadcasts_total", "Broadcasts between clients.", ("kind",))
 TYPING = Counter("rt_typing_total", "Changes of typing: on, off, forgotten.", ("what",))
@@ -146,8 +146,7 @@ def reads_of(wake: str) -> Counter:
 
 def kind(topic: str) -> str:
     """The label of a topic's kind, `{scope}:{feature}`; `other` for a program's own kind."""
-    scope, _, rest = topic.partition(":")
-    return _KINDS.get((scope, rest.rpartition(":")[2]), OTHER)
+    return _KINDS.get(topics.scope_and_feature(topic), OTHER)
 
 
 def code(name: str) -> str:

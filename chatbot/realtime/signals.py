@@ -73,8 +73,7 @@ def signal(row: Row, cursor: Cursor) -> Signal:
     """The wire form of a row.
 
     Of the payload only `version` and the first IDS_MAX members that look like ids leave the house:
-    a
-    program that signals more than it should cannot reach a browser with it.
+    a program that signals more than it should cannot reach a browser with it.
     """
     version = row.payload.get("version")
     return Signal(
@@ -93,8 +92,7 @@ def fold(signals: Iterable[Signal]) -> list[Signal]:
     """One signal for each (topic, event, ids): the last one, with the highest version of them all.
 
     The last id stands for the others. Rows come in the order of transaction ids, which is not the
-    order of
-    commits, so the last row need not be the newest version.
+    order of commits, so the last row need not be the newest version.
     """
     last: dict[tuple[str, str, tuple[tuple[str, str], ...]], Signal] = {}
     for each in signals:

@@ -178,9 +178,15 @@ def parse(name: str) -> Topic | None:
     return OURS.parse(name)
 
 
-def may_ask(name: str, listener: Listener) -> bool:
-    """As `Catalogue.may_ask`, of our own kinds alone."""
-    return OURS.may_ask(name, listener)
+def scope_and_feature(name: str) -> tuple[str, str]:
+    """What names the kind of a topic, whether there is such a kind or not."""
+    scope, _, rest = name.partition(":")
+    return scope, rest.rpartition(":")[2]
+
+
+def is_room(room: str) -> bool:
+    """Whether a room is a topic's; the others are of one person each (`staff:{id}`)."""
+    return room.count(":") == 2
 
 
 def messages(conversation_id: UUID) -> str:

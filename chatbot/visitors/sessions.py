@@ -22,12 +22,13 @@ SEEN_EVERY = timedelta(minutes=1)
 RENEWAL_GRACE = timedelta(minutes=1)
 LOCALE_CHARS_MAX = 35
 
-# Every call of a visitor begins with this: one way there and back.
+# Every call of a visitor begins with this: one way there and back. The limit is for the planner,
+# which then cannot turn the join round, and read before the scope is set.
 _COLUMNS = VisitorSession.__table__.columns.keys()
 _FIND = """
 select session.* from scope, lateral (
   select * from visitor_sessions
-  where org_id = cast(scope.org as uuid) and secret_hash = %(hash)s
+  where org_id = cast(scope.org as uuid) and secret_hash = %(hash)s limit 1
 ) as session
 """
 

@@ -3,10 +3,7 @@ the story of what was seen.
 """
 
 import asyncio
-import contextlib
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -23,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chatbot import embedded
 from chatbot.settings import Settings, environment
-from migrations import run as migrations
+from migrations import run
 
 # pyright: reportPrivateUsage=false
 
@@ -83,7 +80,7 @@ class Cluster:
             link.execute(embedded.BOOTSTRAP_SQL.read_bytes())
             link.execute("create role migrator login in role chatbot_owner")
             link.execute("create role web login in role chatbot_app")
-        migrations.upgrade(self.url("migrator"))
+        run.upgrade(self.url("migrator"))
 
     def follow(self, other: "Cluster") -> None:
         """Become a streaming standby of the other one, and start."""
@@ -105,7 +102,7 @@ class Cluster:
         self._control("promote", "-w")
 
     def ask(self, statement: str, role: str = "postgres") -> list[tuple[Any, ...]]:
-        """The rows of one statement, as the superuser."""
+        """The rows of one statement, as that role."""
         with psycopg.connect(self.url(role), autocommit=True) as link:
             found = link.execute(statement.encode())
             return found.fetchall() if found.description else []
@@ -158,10 +155,10 @@ class Node:
                 return reply.status
         return 0
 
-    async def leave(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Signal it; its exit code."""
+    async def leave(self) -> int:
+        """Tell it to leave; its exit code."""
         assert self.process is not None
-        self.process.send_signal(how)
+        self.process.terminate()
         return await asyncio.to_thread(self.process.wait, PATIENCE_S)
 
     async def restart(self, settings: Settings | None = None) -> None:
@@ -195,9 +192,8 @@ class Node:
 def end(node: Node) -> None:
     """Whatever is left of it goes."""
     if node.process is not None and node.process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(node.process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        node.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
             node.process.wait(30)
         node.process.kill()
 

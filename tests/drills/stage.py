@@ -25,7 +25,7 @@ KEYS: Final = (live.KEY, "the second key of the drills: long enough")
 
 @dataclass
 class Stage:
-    """A cluster, a node and two companies; `ears` are connected and have joined."""
+    """What a drill has to work with; the clients that it gives have joined."""
 
     story: Story
     folder: Path
@@ -42,15 +42,14 @@ class Stage:
         url = self.cluster.url("web", port=port) + "?application_name=drill"
         return Writer(lambda: url, self.topic(which), self.story)
 
-    async def colleagues(self, amount: int, which: int = 0, url: str = "") -> list[Ear]:
+    async def colleagues(self, amount: int, which: int = 0) -> list[Ear]:
         """So many windows of one colleague, on the dashboard's topic."""
-        here, company = live.Live(self.service, url or self.node.url), self.companies[which]
+        company = self.companies[which]
         http = await self.stack.enter_async_context(
             aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
         )
-        person = live.Person(
-            http, here.url, "/staff", {"Origin": self.node.url, "Chatbot-Org": company.slug}, ""
-        )
+        headers = {"Origin": self.node.url, "Chatbot-Org": company.slug}
+        person = live.Person(http, self.node.url, "/staff", headers, "")
         credentials = {"email": company.emails[0], "password": live.PASSWORD}
 
         async def log_in() -> None:
@@ -135,6 +134,7 @@ async def staged(
         )
         service = Service(replace(settings, database_url=cluster.url("web")), run_jobs=False)
         stack.push_async_callback(service.database.close)
+        # Not where the cluster is: a drill fills that disk.
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))
         node = Node(logs, NODE_PORT, settings, "--no-jobs", *words)
         here = live.Live(service, node.url)

@@ -17,10 +17,10 @@ from tests import live
 def soon_gone(live_service: live.Live) -> Iterator[None]:
     """Who closed the console is gone at once and not after the time that it takes to come back."""
     attending = live_service.service.realtime.attending
-    usual = attending._pace
-    attending._pace = msgspec.structs.replace(usual, grace_s=0.05)
+    usual = attending._timing
+    attending._timing = msgspec.structs.replace(usual, grace_s=0.05)
     yield
-    attending._pace = usual
+    attending._timing = usual
 
 
 @pytest.mark.usefixtures("soon_gone")

@@ -71,6 +71,9 @@ class Node:
         return int(self.mother.stdout.readline())
 
 
+Nodes = tuple[Node, Node]
+
+
 @pytest.fixture(scope="package")
 def one_redis() -> Iterator[Redis]:
     with redis.running() as server:
@@ -78,7 +81,7 @@ def one_redis() -> Iterator[Redis]:
 
 
 @pytest.fixture(scope="package")
-def processes(live_service: live.Live, one_redis: Redis) -> Iterator[tuple[Node, Node]]:
+def processes(live_service: live.Live, one_redis: Redis) -> Iterator[Nodes]:
     with ExitStack() as stack:
         listeners = [
             stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=128))
@@ -101,7 +104,7 @@ def processes(live_service: live.Live, one_redis: Redis) -> Iterator[tuple[Node,
 
 
 @pytest.fixture
-async def two_nodes(processes: tuple[Node, Node]) -> tuple[Node, Node]:
+async def two_nodes(processes: Nodes) -> Nodes:
     """Both serve, whatever was done to them before; they know each other by the database and Redis
     alone.
     """

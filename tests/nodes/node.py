@@ -18,9 +18,8 @@ from datetime import timedelta
 from chatbot import serving
 from chatbot.answering import answers, recovery
 from chatbot.app import Service
-from chatbot.realtime.nodes import node as nodes
-from chatbot.realtime.presence import attendance
-from chatbot.realtime.presence import roster as presence
+from chatbot.realtime.nodes import node
+from chatbot.realtime.presence import attending, roster
 from chatbot.settings import Settings
 from tests import live
 from tests.answering.script import Script
@@ -32,9 +31,9 @@ PAUSE_S = 0.05
 
 def hurry() -> None:
     """What takes a second in the product takes a fifth."""
-    answers.CHECKPOINT_S, answers.SWEEP_S, nodes.WATCH_EVERY_S = 0.2, 0.3, 0.2
-    presence.BEAT_S, presence.SILENT_S = 0.5, 2.5
-    attendance.DEFAULT = attendance.Pace(0.5, lasts_s=2.5, sweep_s=0.2, grace_s=0.2)
+    answers.CHECKPOINT_S, answers.SWEEP_S, node.WATCH_EVERY_S = 0.2, 0.3, 0.2
+    roster.BEAT_S, roster.SILENT_S = 0.5, 2.5
+    attending.DEFAULT = attending.Timing(0.5, lasts_s=2.5, sweep_s=0.2, grace_s=0.2)
 
 
 def lose_patience() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from chatbot.errors import StartupError
 from chatbot.realtime import metrics
-from chatbot.realtime.nodes import bus as bus_module
+from chatbot.realtime.nodes import bus
 from chatbot.realtime.nodes.bus import LocalBus, RedisBus, bus_of, client_of
 from tests.nodes.redis import Redis
 from tests.nodes.windows import until
@@ -113,7 +113,7 @@ async def test_after_redis_was_gone_every_room_is_heard_and_said_to_be(one_redis
 async def test_without_redis_nobody_waits_and_the_oldest_is_dropped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bus_module, "WAITING_MAX", 100)
+    monkeypatch.setattr(bus, "WAITING_MAX", 100)
     ear = Ear("redis://127.0.0.1:1/0")
     await ear.bus.start()
     dropped = metrics.totals().get("rt_bus_sent_total{result=dropped}", 0.0)
@@ -137,7 +137,7 @@ async def test_what_is_no_message_of_ours_is_left_out(one_redis: Redis) -> None:
 
         for body in (b"\x80\x04}", b"{}", b'{"v":2,"node":"x","event":"word","data":"newer"}'):
             await redis.publish(f"chatbot:{ROOM}", body)
-        here.bus.publish(ROOM, "word", "x" * (bus_module.MESSAGE_BYTES_MAX + 1))
+        here.bus.publish(ROOM, "word", "x" * (bus.MESSAGE_BYTES_MAX + 1))
         here.bus.publish(ROOM, "word", "ours")
         here.bus.publish(ROOM, "word", "ours too")
         await until(lambda: len(there.heard) == 2)

@@ -6,15 +6,12 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from chatbot.realtime.nodes import node as nodes
 from tests import live
 from tests.answering.shop import QUESTION
 from tests.live import Person
-from tests.nodes.conftest import Node, at
+from tests.nodes.conftest import Nodes, at
 from tests.nodes.node import WHOLE
 from tests.nodes.windows import frames, has_ended, reply_to, shown, until, window
-
-Nodes = tuple[Node, Node]
 
 
 async def ask(visitor: Person, talk: str) -> None:
@@ -97,7 +94,7 @@ async def test_without_redis_the_words_come_from_the_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The running service of these tests is a third node, which knows of no Redis."""
-    monkeypatch.setattr(nodes, "WATCH_EVERY_S", 0.2)
+    monkeypatch.setattr("chatbot.realtime.nodes.node.WATCH_EVERY_S", 0.2)
     async with live.visitor(at(two_nodes[0], live_service), shop) as visitor:
         talk = await visitor.begin()
         async with window(live_service, visitor, talk) as other:

@@ -9,12 +9,10 @@ from contextlib import AsyncExitStack
 from tests import live
 from tests.answering.shop import QUESTION
 from tests.live import Json, Person
-from tests.nodes.conftest import Node, at
+from tests.nodes.conftest import Nodes, at
 from tests.nodes.node import WHOLE
 from tests.nodes.redis import Redis
 from tests.nodes.windows import frames, has_ended, reply_to, shown, until, window
-
-Nodes = tuple[Node, Node]
 
 
 async def ask(visitor: Person, talk: str) -> str:

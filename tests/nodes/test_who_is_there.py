@@ -7,9 +7,7 @@ from contextlib import AsyncExitStack
 
 from tests import live
 from tests.live import Json, Person
-from tests.nodes.conftest import Node, at
-
-Nodes = tuple[Node, Node]
+from tests.nodes.conftest import Nodes, at
 
 
 async def test_colleagues_on_two_nodes_see_each_other_until_one_node_is_killed(

@@ -8,11 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import aiohttp
+import psycopg
 import pytest
 import socketio
 import uvicorn
 from sqlalchemy import update
 
+from chatbot import embedded
 from chatbot.conversations import transcript, wire
 from chatbot.conversations.tables import AuthorKind, Visibility
 from chatbot.database import Database, new_id, utc_now
@@ -115,6 +117,14 @@ async def disable(database: Database, staff: Staff) -> None:
     async with database.transaction(staff.org_id, actor="system") as db:
         own = StaffMember.org_id == staff.org_id, StaffMember.id == staff.staff_id
         await db.execute(update(StaffMember).where(*own).values(disabled_at=utc_now()))
+
+
+async def as_owner(urls: embedded.Urls, *statements: str) -> None:
+    """Run these as the owner of the schema, in one transaction."""
+    async with await psycopg.AsyncConnection.connect(urls.owner) as link:
+        await link.execute("set role chatbot_owner")
+        for each in statements:
+            await link.execute(each.encode())
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from chatbot.database import Database
 from chatbot.realtime import topics
@@ -57,18 +57,23 @@ async def send_from_outside(url: str, topic: str, numbers: Sequence[str]) -> Non
 
 async def missed(database: Database, org_id: UUID, topics: Sequence[str], cursor: Cursor) -> Missed:
     """What somebody of the organisation did not hear on those topics after `cursor`."""
+    return catchup.missed(org_id, cursor, await _rows(database, org_id, topics, cursor))
+
+
+async def _rows(
+    database: Database, org_id: UUID, topics: Sequence[str], cursor: Cursor
+) -> Sequence[Row[Any]]:
     statement = text("select * from realtime.missed(:topics, :epoch, :cur, :most)")
     values = {"topics": list(topics), "epoch": cursor.epoch, "cur": cursor.cur}
     async with database.transaction(org_id) as db:
-        rows = (await db.execute(statement, values | {"most": MISSED_MAX})).all()
-    return catchup.missed(org_id, cursor, rows)
+        return (await db.execute(statement, values | {"most": MISSED_MAX})).all()
 
 
 @asynccontextmanager
 async def noting(database: Database, house: House, sink: Found) -> AsyncGenerator[None]:
     """Puts into `sink` (topic, event, payload) of what the block signals in that organisation."""
     async with database.transaction() as db:
-        epoch, cur = (await db.execute(text("select epoch, cur from realtime.position()"))).one()
+        place = (await db.execute(text("select epoch, cur from realtime.position()"))).one()
     yield
     kinds = [kind for kind in topics.KINDS if kind.scope != "service"]
     names = [f"{kind.scope}:{{}}:{kind.feature}" for kind in kinds]
@@ -80,10 +85,7 @@ async def noting(database: Database, house: House, sink: Found) -> AsyncGenerato
         "conversation": house.conversation_id,
     }
     asked = [name.format(ids[name.partition(":")[0]]) for name in names]
-    async with database.transaction(house.org_id) as db:
-        statement = text("select * from realtime.missed(:topics, :epoch, :cur, 300)")
-        values = {"topics": asked, "epoch": epoch, "cur": cur}
-        rows = (await db.execute(statement, values)).all()
+    rows = await _rows(database, house.org_id, asked, Cursor(*place))
     sink += [(row.topic, row.event, row.payload) for row in rows]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from chatbot.database import Database
 from chatbot.settings import Limits
@@ -25,15 +26,7 @@ async def hearing(
 
 async def colleague(database: Database, house: House) -> House:
     """The same house seen by another of its staff."""
-    staff = await hire(database, house.org_id)
-    return House(
-        house.org_id,
-        house.site_id,
-        house.visitor,
-        house.visitor_token,
-        staff,
-        house.conversation_id,
-    )
+    return replace(house, staff=await hire(database, house.org_id))
 
 
 def key(house: House) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from chatbot import embedded
 from chatbot.database import Database
 from chatbot.realtime.following.relay import Relay
-from chatbot.realtime.presence.attendance import Attending, Pace
+from chatbot.realtime.presence.attending import Attending, Timing
 from chatbot.realtime.sockets.client import Client
 from chatbot.staff import attendance
 from chatbot.staff.login import Staff
@@ -25,15 +25,15 @@ from tests.realtime.conftest import House, disable, hire
 from tests.realtime.hearing import Found, Notes, noting
 
 # Who leaves is gone soon and what ran out is found soon; nothing else depends on time here.
-PACE = Pace(renew_s=0.1, lasts_s=30.0, sweep_s=0.05, grace_s=0.1, cached_s=60.0)
-SLOW = Pace(renew_s=60.0, lasts_s=600.0, sweep_s=60.0, grace_s=60.0)
+QUICK = Timing(renew_s=0.1, lasts_s=30.0, sweep_s=0.05, grace_s=0.1, cached_s=60.0)
+SLOW = Timing(renew_s=60.0, lasts_s=600.0, sweep_s=60.0, grace_s=60.0)
 
 
 @asynccontextmanager
 async def node(
-    database: Database, relay: Relay, name: str, pace: Pace = PACE
+    database: Database, relay: Relay, name: str, timing: Timing = QUICK
 ) -> AsyncGenerator[Attending]:
-    attending = Attending(database, node=name, pace=pace)
+    attending = Attending(database, node=name, timing=timing)
     relay.listen(attending.hear, attending.wants)
     await attending.start()
     try:

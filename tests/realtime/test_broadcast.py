@@ -173,10 +173,10 @@ async def test_rights_that_change_elsewhere_make_nobody_ask_again(
 def door_of(listener: str) -> Door[Any]:
     """As much of a door as deeds look at; everything is heard."""
 
-    def hears(sid: str, topic: str) -> bool:
-        return True
+    def must_hear(_sid: str, _topic: str) -> None:
+        """It does."""
 
-    hearing = SimpleNamespace(hears=hears)
+    hearing = SimpleNamespace(must_hear=must_hear)
     return cast("Door[Any]", SimpleNamespace(listener=listener, hearing=hearing))
 
 

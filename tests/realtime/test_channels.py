@@ -13,8 +13,7 @@ from chatbot import pace
 from chatbot.database import Database
 from chatbot.realtime import frames, signals, topics
 from chatbot.realtime.events import Broadcast, Presence, Typing
-from chatbot.realtime.presence import ephemera
-from chatbot.realtime.presence import roster as presence
+from chatbot.realtime.presence import ephemera, roster
 from chatbot.settings import Limits
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -93,7 +92,7 @@ async def test_every_function_that_the_catalogue_speaks_of_is_there(database: Da
 def test_the_catalogue_states_the_bounds_of_a_signal() -> None:
     assert f"`_ . -`: {signals.WIRE_BYTES_MAX} bytes" in PAGE
     assert f"| payload of a broadcast | {ephemera.PAYLOAD_BYTES_MAX:,} bytes |" in PAGE
-    assert f"| people in a presence list | {presence.MEMBERS_MAX};" in PAGE
+    assert f"| people in a presence list | {roster.MEMBERS_MAX};" in PAGE
     assert "three ids" in PAGE
     assert signals.IDS_MAX == 3
 

@@ -185,6 +185,25 @@ async def test_connections_that_stand_are_set_aside_and_looked_at_again_when_few
     assert done[2:] == ["unfreeze", "collect", "freeze"]
 
 
+async def test_what_was_set_aside_is_looked_through_also_where_sockets_are_never_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    collector = {name: partial(done.append, name) for name in ("collect", "freeze", "unfreeze")}
+    monkeypatch.setattr(kept, "gc", SimpleNamespace(**collector))
+    guard, many = Kept(), 10 * kept.FEW
+
+    for _ in range(10 * kept.LOOK_AGAIN_AFTER):
+        for _ in range(kept.SET_ASIDE_EVERY):
+            guard.came()
+        await asyncio.sleep(0)
+        guard.look(many + 1)
+
+    assert "unfreeze" not in done
+    guard.look(many)
+    assert "unfreeze" in done
+
+
 async def test_a_connection_that_ended_leaves_nothing_for_the_collector(database: Database) -> None:
     """What was set aside is never looked through again: it must go by reference counts alone."""
     house = await build_house(database)

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+from engineio import packet as engine
 
 from chatbot.database import Database
 from chatbot.realtime.sockets import entrance
-from chatbot.realtime.sockets import server as sockets
 from chatbot.realtime.sockets.manager import Rooms
 from chatbot.realtime.sockets.outbox import Outbox
 from chatbot.realtime.sockets.server import SocketServer
@@ -320,7 +320,7 @@ async def test_who_leaves_during_the_proof_leaves_nothing_behind(
 async def test_a_client_that_does_not_read_is_cut_and_others_hear_all(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sockets, "CLOSE_WITHIN_S", 0.5)
+    monkeypatch.setattr("chatbot.realtime.sockets.server.CLOSE_WITHIN_S", 0.5)
     house = await build_house(database)
     topic = f"conversation:{house.conversation_id}:messages"
     async with serving(database, Limits()) as service:
@@ -403,8 +403,8 @@ async def test_a_socket_knows_its_rooms_and_leaves_them_all() -> None:
 
 
 def test_an_outbox_is_bounded_in_frames_and_in_bytes() -> None:
-    packet = sockets.engine.Packet(sockets.engine.MESSAGE, "x" * 100)
-    last = sockets.engine.Packet(sockets.engine.MESSAGE, "sorry")
+    packet = engine.Packet(engine.MESSAGE, "x" * 100)
+    last = engine.Packet(engine.MESSAGE, "sorry")
     for outbox in (Outbox(10, 1_000_000), Outbox(1000, 1000)):
         ended: list[int] = []
         outbox.goodbye = lambda ended=ended: ended.append(1) or last

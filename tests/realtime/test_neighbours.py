@@ -12,14 +12,7 @@ from chatbot.realtime.following.neighbours import FORGET_AFTER_S, SAY_EVERY_S, N
 from chatbot.realtime.following.oldest import Oldest
 from chatbot.realtime.following.relay import CHANNEL, Relay
 from tests.conftest import copy_of
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.realtime.clock import Clock
 
 
 def test_a_node_says_that_it_is_there_when_it_comes_and_now_and_then() -> None:

@@ -153,4 +153,4 @@ async def test_nobody_can_subscribe_the_signal_that_a_kind_changed(
 
     assert allowed is False
     assert seen == 0
-    assert not topics.may_ask(topics.KINDS_TOPIC, "staff")
+    assert not topics.OURS.may_ask(topics.KINDS_TOPIC, "staff")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chatbot.database import Database
-from chatbot.realtime.presence import roster as presence
+from chatbot.realtime.presence import roster
 from chatbot.settings import Limits
 from tests.realtime.conftest import Ear, House, Service, connected, disable, serving, until
 from tests.realtime.people import QUIET_S, colleague, hearing, inbox, key, notes, talk
@@ -257,7 +257,7 @@ async def test_what_was_missed_while_a_line_was_cut_is_made_good(
     ours, _ = two_houses
     one, two = two_nodes
     topic = inbox(ours)
-    monkeypatch.setattr(presence, "BEAT_S", 0.2)
+    monkeypatch.setattr(roster, "BEAT_S", 0.2)
     for each in two_nodes:
         each.realtime.ephemera._roster._beat_at = 0.0
     async with (

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatbot.realtime.events import Member
-from chatbot.realtime.presence import roster as presence
 from chatbot.realtime.presence.roster import (
+    AT_ONCE_MAX,
     BEAT_S,
     ENTRIES_MAX,
     MEMBERS_MAX,
@@ -23,20 +23,14 @@ from chatbot.realtime.presence.roster import (
     Change,
     Message,
     News,
+    Part,
     Roster,
 )
+from tests.realtime.clock import Clock
 
 TOPICS = ("org:1:inbox", "conversation:2:staff")
 PEOPLE = ("staff:a", "staff:b")
 QUIET_S = 3 * BEAT_S + SILENT_S
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def member(key: str, **state: bool | int | str) -> Member:
@@ -349,7 +343,7 @@ def test_many_members_travel_in_bounded_messages() -> None:
     changes = [each for each in roster.turn()[0] if isinstance(each, Change)]
     roster.hear(Ask("m", "n"))
     clock.now += 1
-    parts = [each for each in roster.turn()[0] if isinstance(each, presence.Part)]
+    parts = [each for each in roster.turn()[0] if isinstance(each, Part)]
     for each in reversed(parts):
         other.hear(each)
 
@@ -362,7 +356,7 @@ def test_many_members_travel_in_bounded_messages() -> None:
 def test_a_crowd_is_told_of_in_several_turns_and_nobody_is_forgotten() -> None:
     clock = Clock()
     roster = Roster("n", clock=clock, wall=clock)
-    crowd = 2 * presence.AT_ONCE_MAX + 1
+    crowd = 2 * AT_ONCE_MAX + 1
     for number in range(crowd):
         roster.announce(f"s{number}", f"topic {number}", member(f"staff:{number}"))
 
@@ -372,7 +366,7 @@ def test_a_crowd_is_told_of_in_several_turns_and_nobody_is_forgotten() -> None:
         changes = [each for each in messages if isinstance(each, Change)]
         sizes.append((sum(len(each.there) for each in changes), len(news)))
 
-    assert sizes == [(presence.AT_ONCE_MAX,) * 2] * 2 + [(1, 1)]
+    assert sizes == [(AT_ONCE_MAX,) * 2] * 2 + [(1, 1)]
 
 
 def test_everybody_asking_at_once_gets_one_answer() -> None:
@@ -388,10 +382,10 @@ def test_everybody_asking_at_once_gets_one_answer() -> None:
     roster.hear(Ask("q", "n"))
     second, _ = roster.turn()
 
-    assert [type(each) for each in first] == [presence.Part]
+    assert [type(each) for each in first] == [Part]
     assert second == []
     clock.now = roster.due()
-    assert [type(each) for each in roster.turn()[0]] == [presence.Part]
+    assert [type(each) for each in roster.turn()[0]] == [Part]
 
 
 def test_a_beat_says_how_far_a_node_has_counted() -> None:

@@ -15,7 +15,7 @@ from chatbot import embedded
 from chatbot.database import Database
 from chatbot.realtime.following.relay import PAGE_ROWS, Relay
 from tests.conftest import copy_of
-from tests.realtime.conftest import House, build_house
+from tests.realtime.conftest import House, as_owner, build_house
 from tests.realtime.hearing import Notes, send_from_outside
 
 NEVER_S = 60  # a poll so seldom that only something else can explain what is heard
@@ -49,13 +49,6 @@ class Place:
                 " where datname = current_database() and application_name = 'chatbot relay'"
             )
             assert await ended.fetchone() == (True,)
-
-    async def owner(self, *statements: str) -> None:
-        """Run these as the owner of the schema, in one transaction."""
-        async with await psycopg.AsyncConnection.connect(self.urls.owner) as link:
-            await link.execute("set role chatbot_owner")
-            for each in statements:
-                await link.execute(each.encode())
 
 
 @pytest.fixture
@@ -140,7 +133,8 @@ async def test_the_day_ends_while_signals_are_written(place: Place) -> None:
     border = datetime.now(UTC) + timedelta(seconds=0.7)
     part = f"realtime.messages_{today:%Y%m%d}"
     both = "(like realtime.messages including defaults including constraints)"
-    await place.owner(
+    await as_owner(
+        place.urls,
         f"alter table realtime.messages detach partition {part}",
         f"create table realtime.old_day {both}",
         f"create table realtime.new_day {both}",
@@ -168,7 +162,7 @@ async def test_the_day_ends_while_signals_are_written(place: Place) -> None:
 async def test_signals_of_a_day_without_a_partition_are_heard_too(place: Place) -> None:
     await place.relay.start()
     part = f"realtime.messages_{datetime.now(UTC):%Y%m%d}"
-    await place.owner(f"alter table realtime.messages detach partition {part}")
+    await as_owner(place.urls, f"alter table realtime.messages detach partition {part}")
 
     await place.send(1, 2)
 

@@ -159,7 +159,7 @@ async def test_a_new_role_holds_on_sockets_that_stand(
 ) -> None:
     ours, _ = two_houses
     async with connected(service, "/staff", ours.staff_token()) as ear:
-        [(_, client)] = service.realtime._doors[1].clients()
+        [client] = service.realtime._doors[1]._clients.values()
         assert client.person.role == Role.AGENT
         async with database.transaction(ours.org_id, actor="system") as db:
             own = StaffMember.org_id == ours.org_id, StaffMember.id == ours.staff.staff_id

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import text
 
 from chatbot.database import Database, new_id
-from chatbot.realtime.doors import hearing as hearing_module
 from chatbot.realtime.following.catchup import Missed
 from chatbot.realtime.sockets import manager
 from tests.realtime.conftest import (
@@ -203,7 +202,7 @@ async def test_more_than_can_be_kept_during_a_join_is_a_reset(
     hearing = service.realtime._doors[0].hearing
     read = hearing._ask
     monkeypatch.setattr(manager, "EARLY_MAX", 2)
-    monkeypatch.setattr(hearing_module, "EARLY_MAX", 2)
+    monkeypatch.setattr("chatbot.realtime.doors.hearing.EARLY_MAX", 2)
 
     async def read_in_a_storm(*asked: Any) -> tuple[set[str], Missed]:
         for _ in range(3):

@@ -1,22 +1,29 @@
 """A kind that is switched off, as sockets see it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
-import psycopg
 import pytest
 
 from chatbot import embedded
 from chatbot.database import Database
 from chatbot.settings import Limits
 from tests.conftest import copy_of
-from tests.realtime.conftest import House, Service, build_house, connected, say, serving
+from tests.realtime.conftest import (
+    House,
+    Service,
+    as_owner,
+    build_house,
+    connected,
+    say,
+    serving,
+)
 
 
 @pytest.fixture(scope="module")
-def urls(cluster: embedded.Urls) -> embedded.Urls:
+def urls(cluster: embedded.Urls) -> Iterator[embedded.Urls]:
     """A database of its own: a paused kind is paused for everybody."""
     with copy_of(cluster) as urls:
-        return urls
+        yield urls
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +44,6 @@ async def house(database: Database) -> House:
     return await build_house(database)
 
 
-async def _as_owner(urls: embedded.Urls, statement: str) -> None:
-    async with await psycopg.AsyncConnection.connect(urls.owner) as link:
-        await link.execute(statement.encode())
-
-
 async def test_who_listens_is_told_and_hears_nothing_until_it_is_on_again(
     urls: embedded.Urls, database: Database, service: Service, house: House
 ) -> None:
@@ -53,13 +55,13 @@ async def test_who_listens_is_told_and_hears_nothing_until_it_is_on_again(
         await staff.ask("subscribe", {"topics": [own, inbox]})
         await visitor.ask("subscribe", {"topics": [own]})
 
-        await _as_owner(urls, "select realtime.pause('org', 'inbox')")
+        await as_owner(urls, "select realtime.pause('org', 'inbox')")
         paused = await staff.hear("system")
         await say(database, house, "hello")
         await visitor.hear("signal")
         meanwhile = {data["topic"] for event, data in staff.heard if event == "signal"}
         late = await staff.ask("subscribe", {"topics": [own, inbox]})
-        await _as_owner(urls, "select realtime.resume('org', 'inbox')")
+        await as_owner(urls, "select realtime.resume('org', 'inbox')")
         resumed = await staff.hear("system")
         again = await staff.ask("subscribe", {"topics": [inbox]})
         staff.heard.clear()

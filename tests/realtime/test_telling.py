@@ -13,7 +13,7 @@ from chatbot.realtime import metrics, topics
 from chatbot.realtime.following.relay import Relay
 from chatbot.realtime.signals import Signal
 from tests.conftest import copy_of
-from tests.realtime.conftest import House, build_house
+from tests.realtime.conftest import House, as_owner, build_house
 from tests.realtime.hearing import Notes, missed, send_from_outside
 
 
@@ -34,12 +34,6 @@ async def database(urls: embedded.Urls) -> AsyncIterator[Database]:
 @pytest.fixture
 async def house(database: Database) -> House:
     return await build_house(database)
-
-
-async def _as_owner(urls: embedded.Urls, statement: str) -> None:
-    async with await psycopg.AsyncConnection.connect(urls.owner) as link:
-        await link.execute("set role chatbot_owner")
-        await link.execute(statement.encode())
 
 
 async def test_what_nobody_waits_for_is_passed_over(
@@ -92,12 +86,12 @@ async def test_a_paused_kind_is_told_to_nobody_until_it_is_resumed(
     relay.listen_for_kinds(note)
     start = relay.cursor
 
-    await _as_owner(urls, "select realtime.pause('org', 'dashboard')")
+    await as_owner(urls, "select realtime.pause('org', 'dashboard')")
     await send_from_outside(urls.app, paused, ["1"])
     await send_from_outside(urls.app, other, ["2"])
     await notes.until(lambda: "2" in notes.numbers())
     is_paused = relay.catalogue.paused()
-    await _as_owner(urls, "select realtime.resume('org', 'dashboard')")
+    await as_owner(urls, "select realtime.resume('org', 'dashboard')")
     await send_from_outside(urls.app, paused, ["3"])
     await notes.until(lambda: "3" in notes.numbers())
 
@@ -111,7 +105,7 @@ async def test_a_paused_kind_is_told_to_nobody_until_it_is_resumed(
 async def test_a_relay_that_starts_knows_what_is_paused(
     urls: embedded.Urls, database: Database, house: House
 ) -> None:
-    await _as_owner(urls, "select realtime.pause('org', 'knowledge')")
+    await as_owner(urls, "select realtime.pause('org', 'knowledge')")
     relay = Relay(database)
     notes = Notes(relay)
 
@@ -122,7 +116,7 @@ async def test_a_relay_that_starts_knows_what_is_paused(
     await notes.until(lambda: "2" in notes.numbers())
     assert set(notes.numbers()) == {"2"}
     await relay.stop()
-    await _as_owner(urls, "select realtime.resume('org', 'knowledge')")
+    await as_owner(urls, "select realtime.resume('org', 'knowledge')")
 
 
 @pytest.mark.parametrize("worst", [f"1{'0' * 400}.5", "[" * 990 + "]" * 990])

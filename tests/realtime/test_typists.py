@@ -4,17 +4,10 @@ from uuid import UUID
 
 from chatbot.realtime.events import Typing
 from chatbot.realtime.presence.typists import LASTS_S, REPEAT_S, Typists
+from tests.realtime.clock import Clock
 
 TALK, OTHER = UUID(int=1), UUID(int=2)
 ANA = "staff:ana"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def typing(on: bool, talk: UUID = TALK) -> Typing:
@@ -27,11 +20,11 @@ def test_the_first_key_is_told_at_once_and_the_next_ones_every_two_seconds() -> 
 
     told: list[float] = []
     for tenth in range(50):
-        clock.now = 100.0 + tenth / 10
+        clock.now = 1_000.0 + tenth / 10
         if typists.start(ANA, typing(True), "s"):
             told.append(clock.now)
 
-    assert told == [100.0, 100.0 + REPEAT_S, 100.0 + 2 * REPEAT_S]
+    assert told == [1_000.0, 1_000.0 + REPEAT_S, 1_000.0 + 2 * REPEAT_S]
 
 
 def test_what_is_not_repeated_is_forgotten_after_five_seconds_and_the_others_are_told() -> None:
@@ -47,7 +40,7 @@ def test_what_is_not_repeated_is_forgotten_after_five_seconds_and_the_others_are
     clock.now += 0.2
     late = typists.expire()
 
-    assert due == 101.0 + LASTS_S
+    assert due == 1_001.0 + LASTS_S
     assert (early, late) == ([], [(ANA, typing(False))])
     assert (len(typists), typists.due(), typists.typing_in(TALK)) == (0, None, False)
 
@@ -61,8 +54,8 @@ def test_the_earliest_is_forgotten_first_whoever_began_first() -> None:
     clock.now += 1
     typists.start(ANA, typing(True), "a")
 
-    assert typists.due() == 101.0 + LASTS_S
-    clock.now = 101.0 + LASTS_S
+    assert typists.due() == 1_001.0 + LASTS_S
+    clock.now = 1_001.0 + LASTS_S
     assert [key for key, _ in typists.expire()] == ["staff:ben"]
 
 

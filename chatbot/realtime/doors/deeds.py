@@ -44,7 +44,7 @@ class Deeds:
         self, door: Door[Any], sid: str, client: Client[Any], topic: str, deed: Deed
     ) -> None:
         """NotFound unless the socket hears the topic, Forbidden unless its person may do that."""
-        must_hear(door, sid, topic)
+        door.hearing.must_hear(sid, topic)
         named = self._catalogue().parse(topic)
         if named is None:
             raise NotFound  # its kind was forgotten after the socket joined
@@ -53,7 +53,7 @@ class Deeds:
         allowed = self._find(client.person, topic, deed)
         if allowed is None:
             allowed = await self._ask(client.person, topic, deed)
-            must_hear(door, sid, topic)  # or else it left while we asked
+            door.hearing.must_hear(sid, topic)  # or else it left while we asked
         if not allowed:
             raise Forbidden(message=_REFUSED[deed])
 
@@ -92,12 +92,6 @@ class Deeds:
         self._count += asked not in known
         known[asked] = row.allowed, asyncio.get_running_loop().time() + KNOWN_S
         return row.allowed
-
-
-def must_hear(door: Door[Any], sid: str, topic: str) -> None:
-    """NotFound unless the socket subscribed the topic, which it could only if it may."""
-    if not door.hearing.hears(sid, topic):
-        raise NotFound
 
 
 def _may_ask(kind: topics.Kind, listener: topics.Listener, deed: Deed) -> bool:

@@ -139,10 +139,6 @@ class Door(AsyncNamespace, Generic[P]):
         """Hand an event to one socket. Never waits."""
         self.server.manager.deliver(event, data, namespace=self.namespace, room=sid)
 
-    def clients(self) -> list[tuple[str, Client[P]]]:
-        """Every socket that proved whose it is."""
-        return list(self._clients.items())
-
     def events(self) -> list[str]:
         """The names of all events that a client may send."""
         return list(self._actions)
@@ -309,7 +305,7 @@ class Door(AsyncNamespace, Generic[P]):
 
     async def _unsubscribe(self, sid: str, client: Client[P], asked: Unsubscribe) -> dict[str, str]:
         for name in asked.topics:
-            if name.count(":") == 2:  # nobody leaves the room in which lost rights are heard
+            if topics.is_room(name):  # nobody leaves the room in which lost rights are heard
                 self.hearing.leave(sid, name)
         return {}
 
@@ -335,13 +331,25 @@ class Door(AsyncNamespace, Generic[P]):
         """Someone's rights changed: whoever is concerned is checked and leaves what is lost."""
         self._rights.changed(topic)
 
+    def kinds_changed(self) -> None:
+        """Kinds of topics came or went: whoever hears what is no longer for them leaves."""
+        self._rights.kinds_changed()
+
     def access_missed(self) -> None:
         """Nobody knows whose rights changed meanwhile: everybody is checked, a few at a time."""
         self._rights.missed(list(self._clients))
 
     async def _prove_again(self, sid: str, client: Client[P]) -> None:
-        client.person, ends_at = await self._authenticate(client.token, client.origin)
-        self._prove(sid, client, ends_at)
+        token = client.token
+        try:
+            person, ends_at = await self._authenticate(token, client.origin)
+        except (NotSignedIn, Forbidden, NotFound):
+            if client.token is token:
+                raise
+            return
+        if client.token is token:  # or else it was renewed meanwhile, by one that is proven
+            client.person = person
+            self._prove(sid, client, ends_at)
 
     async def _dismiss(self, sid: str, error: ChatbotError) -> None:
         await self.server.dismiss(sid, self.namespace, error)

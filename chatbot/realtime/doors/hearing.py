@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol
-from uuid import UUID
 
 import msgspec
 from engineio import packet as engine
@@ -65,6 +64,20 @@ class Watcher(Protocol):
         ...
 
 
+class _Asking:
+    """A question to the database that is under way: of whom, and about which topics."""
+
+    def __init__(self, actor: str, names: Sequence[str]) -> None:
+        self.is_outdated = True
+        self._actor = actor
+        self._names = names
+
+    def is_concerned(self, topic: topics.Topic) -> bool:
+        """Whether rights that the topic names are this person's, or to one of these topics."""
+        about = f"{topic.scope}:{topic.id}"
+        return about == self._actor or any(name.startswith(f"{about}:") for name in self._names)
+
+
 class Hearing(Generic[P]):
     """The topics of one namespace's sockets. A topic is a room of the same name."""
 
@@ -87,7 +100,7 @@ class Hearing(Generic[P]):
         self._limits = limits
         self._find = find_client
         self._watchers: list[Watcher] = []
-        self._access_changes = 0
+        self._asking: set[_Asking] = set()
         self._entrance = entrance
         self._catalogue = catalogue
         self._turns = asyncio.Semaphore(JOINS_AT_ONCE)
@@ -101,7 +114,7 @@ class Hearing(Generic[P]):
     def held(self, sid: str) -> list[str]:
         """The topics that a socket hears."""
         rooms = self._manager.rooms_of(sid, self._namespace)
-        return [room for room in rooms if room.count(":") == 2]  # the other one is the person
+        return [room for room in rooms if topics.is_room(room)]
 
     def sids(self, room: str) -> list[str]:
         """The sockets of this namespace in a room."""
@@ -111,9 +124,9 @@ class Hearing(Generic[P]):
         """Whether the socket subscribed the topic, which it could only if it may."""
         return sid in self._manager.rooms.get(self._namespace, {}).get(topic, ())
 
-    def must_hear(self, sid: str, conversation_id: UUID) -> None:
-        """NotFound unless the socket subscribed the conversation's messages."""
-        if not self.hears(sid, topics.messages(conversation_id)):
+    def must_hear(self, sid: str, topic: str) -> None:
+        """NotFound unless the socket subscribed the topic."""
+        if not self.hears(sid, topic):
             raise NotFound
 
     async def join(
@@ -155,9 +168,12 @@ class Hearing(Generic[P]):
         """Those of `names` that the policies on `realtime.messages` let this person hear."""
         return (await self._ask(person, names, None))[0] if names else set()
 
-    def rights_changed(self) -> None:
-        """Somebody's rights changed: answers on their way from the database no longer count."""
-        self._access_changes += 1
+    def rights_changed(self, topic: topics.Topic | None = None) -> None:
+        """The rights that the topic names changed, or any: answers of the database to whom that
+        concerns, which are on their way, no longer count.
+        """
+        for each in self._asking:
+            each.is_outdated = each.is_outdated or topic is None or each.is_concerned(topic)
 
     async def leave_lost(self, sid: str, client: Client[P]) -> bool:
         """Leave the topics that this person may no longer hear; whether there were any."""
@@ -166,6 +182,21 @@ class Hearing(Generic[P]):
         for name in lost:
             self.leave(sid, name)
         return bool(lost)
+
+    def leave_closed(self) -> set[str]:
+        """Leave every topic whose kind was forgotten, or is no longer for this sort of listener;
+        the sockets that had to.
+        """
+        rooms = [room for room in self._manager.rooms.get(self._namespace, {}) if room]
+        closed = [
+            (sid, room)
+            for room in rooms
+            if topics.is_room(room) and not self._catalogue().may_ask(room, self._listener)
+            for sid in self.sids(room)
+        ]
+        for sid, name in closed:
+            self.leave(sid, name)
+        return {sid for sid, _ in closed}
 
     def leave(self, sid: str, name: str) -> None:
         """Hear a topic no longer; nothing happens when it was not heard."""
@@ -219,17 +250,21 @@ class Hearing(Generic[P]):
         if cursor is not None and follows:
             values |= {"epoch": cursor.epoch, "cur": cursor.cur, "rows_max": MISSED_MAX}
         started = time.perf_counter()
-        while True:
-            changes = self._access_changes
-            rows = await ask(
-                self._database,
-                _JOIN_AND_MISSED if follows else _MAY_JOIN,
-                values,
-                org_id=person.org_id,
-                actor=person.actor,
-            )
-            if changes == self._access_changes:
-                break
+        asking = _Asking(person.actor, names)
+        self._asking.add(asking)
+        rows: list[Any] = []
+        try:
+            while asking.is_outdated:
+                asking.is_outdated = False
+                rows = await ask(
+                    self._database,
+                    _JOIN_AND_MISSED if follows else _MAY_JOIN,
+                    values,
+                    org_id=person.org_id,
+                    actor=person.actor,
+                )
+        finally:
+            self._asking.discard(asking)
         allowed = {row.topic for row in rows if row.allowed}
         took = metrics.CATCHUP if follows else metrics.AUTH_CHECK
         took.observe((time.perf_counter() - started) * 1e3)

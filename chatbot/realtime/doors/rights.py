@@ -46,13 +46,18 @@ class Rights(Generic[P]):
 
     def changed(self, topic: topics.Topic) -> None:
         """Someone's rights changed: check every socket that it concerns."""
-        self._hearing.rights_changed()
+        self._hearing.rights_changed(topic)
         if topic.scope == "conversation":
             rooms = (f"conversation:{topic.id}:{feature}" for feature in ("messages", "staff"))
             concerned = {sid for room in rooms for sid in self._hearing.sids(room)}
             self._check(concerned, delay_s=0)
         else:
             self._check(self._hearing.sids(f"{topic.scope}:{topic.id}"), delay_s=RENEW_WITHIN_S)
+
+    def kinds_changed(self) -> None:
+        """Some kinds of topics may no longer be for everybody who hears them."""
+        for sid in self._hearing.leave_closed():
+            self._tell(sid, "system", _LESS)
 
     def missed(self, sids: Iterable[str]) -> None:
         """Changes may have gone unheard: check all of these."""

@@ -6,8 +6,9 @@ from typing import Protocol
 from uuid import UUID
 
 from chatbot.conversations import wire
-from chatbot.realtime.doors.door import Client, Deps, Door
+from chatbot.realtime.doors.door import Deps, Door
 from chatbot.realtime.events import RetryAnswer, Send, Stop
+from chatbot.realtime.sockets.client import Client
 from chatbot.realtime.sockets.server import VISITOR
 from chatbot.visitors.sessions import Visitor
 

@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from chatbot.realtime import metrics
+from chatbot.realtime import metrics, topics
 from chatbot.realtime.following.link import Answer
 from chatbot.realtime.signals import Cursor, Restart, Row, Signal, fold, signal
 
@@ -90,7 +90,7 @@ class Telling:
             found.integer(index, XID), found.time(index, INSERTED_AT)
         ):
             return False
-        if self.paused and _kind(topic) in self.paused:
+        if self.paused and topics.scope_and_feature(topic) in self.paused:
             metrics.PAUSED.labels(metrics.kind(topic)).inc()
             return False
         return True
@@ -124,8 +124,3 @@ def _payload(sent: bytes) -> Mapping[str, Any]:
     except (msgspec.DecodeError, RecursionError):
         log.warning("realtime.unreadable_payload")
         return {}
-
-
-def _kind(topic: str) -> tuple[str, str]:
-    scope, _, rest = topic.partition(":")
-    return scope, rest.rpartition(":")[2]

@@ -125,7 +125,7 @@ class RedisBus:
         self._waiting = asyncio.Event()
         self._hearers: dict[str, list[Hearer]] = {}
         self._room_listeners: list[Callable[[str], None]] = []
-        self._is_heard = self._hears = False
+        self._is_heard = self._hears = self._was_up = False
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -197,13 +197,15 @@ class RedisBus:
             except Exception as error:
                 # Whatever it was: those messages are lost, the next ones may not be.
                 metrics.BUS_SENT.labels("lost").inc(len(batch))
-                self._note("is_heard", False, error)
-                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+                self._is_heard = False
+                self._note_change(error)
+                await _rest(pause)
                 pause = min(pause * 2, RETRY_S[1])
                 self._beat()
             else:
                 metrics.BUS_SENT.labels("ok").inc(len(batch))
-                self._note("is_heard", True)
+                self._is_heard = True
+                self._note_change()
                 pause = RETRY_S[0]
 
     def _beat(self) -> None:
@@ -239,12 +241,13 @@ class RedisBus:
                         self._take(message)
             except Exception as error:
                 # Whatever it was, begin again: the rooms are told when they are heard.
-                self._note("hears", False, error)
+                self._hears = False
+                self._note_change(error)
             finally:
                 with suppress(RedisError, OSError):
                     await ears.aclose()
             pause = RETRY_S[0] if heard else min(pause * 2, RETRY_S[1])
-            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+            await _rest(pause)
 
     async def _messages(self, ears: PubSub) -> AsyncGenerator[dict[str, Any]]:
         """All that comes, until the connection is lost or silent; raises what was wrong."""
@@ -275,7 +278,8 @@ class RedisBus:
     def _take(self, message: dict[str, Any]) -> None:
         room = message["channel"].decode().removeprefix(PREFIX)
         if message["type"] == "subscribe":
-            self._note("hears", True)
+            self._hears = True
+            self._note_change()
             for callback in self._room_listeners if room in self._followed else ():
                 self._tell(callback, room)
         elif message["type"] == "message":
@@ -285,15 +289,16 @@ class RedisBus:
         try:
             envelope = _envelope.decode(body)
         except msgspec.DecodeError:
-            return metrics.BUS_HEARD.labels("unreadable").inc()
+            metrics.BUS_HEARD.labels("unreadable").inc()
+            return
         if envelope.v != VERSION:
-            return metrics.BUS_HEARD.labels("other_version").inc()
+            metrics.BUS_HEARD.labels("other_version").inc()
+            return
         if envelope.node == self.node or room not in self._followed:
-            return None  # our own echo, or the room was left meanwhile
+            return  # our own echo, or the room was left meanwhile
         metrics.BUS_HEARD.labels("ok").inc()
         for hearer in self._hearers.get(envelope.event, ()):
             self._tell(hearer, room, envelope.data)
-        return None
 
     def _tell(self, callback: Callable[..., None], *told: object) -> None:
         try:
@@ -313,17 +318,21 @@ class RedisBus:
         self._changes[room] = wanted
         self._changed.set()
 
-    def _note(self, what: str, now: bool, error: Exception | None = None) -> None:
-        """Log and count when it changes whether others are reached."""
-        before = self.is_up
-        setattr(self, f"_{what}", now)
-        if self.is_up == before:
+    def _note_change(self, error: Exception | None = None) -> None:
+        """Log and count when others are reached again, or no longer."""
+        if self.is_up == self._was_up:
             return
+        self._was_up = self.is_up
         metrics.BUS_UP.set(self.is_up)
         if self.is_up:
             log.info("realtime.bus_up")
         else:
             log.warning("realtime.bus_down", error=type(error).__name__)
+
+
+async def _rest(pause_s: float) -> None:
+    """Nodes that lost the same Redis do not all come back in the same instant."""
+    await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
 
 
 def client_of(url: str) -> Redis:

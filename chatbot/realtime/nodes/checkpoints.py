@@ -19,7 +19,7 @@ _RUNNING = text("select org_id, answer_id from lookup.stale_answers('infinity')"
 
 async def running(database: Database) -> dict[UUID, UUID]:
     """Every answer that some process is writing, and its organisation."""
-    async with database.transaction() as db:
+    async with database.transaction(signals=False) as db:
         return {row.answer_id: row.org_id for row in await db.execute(_RUNNING)}
 
 

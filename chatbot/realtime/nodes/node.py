@@ -19,8 +19,8 @@ from chatbot.database import Database
 from chatbot.realtime import metrics, topics
 from chatbot.realtime.events import Resume
 from chatbot.realtime.frames import EVENTS, AnswerFrames, End, Frame, Start
-from chatbot.realtime.nodes import bus, checkpoints
-from chatbot.realtime.nodes.bus import Bus
+from chatbot.realtime.nodes import checkpoints
+from chatbot.realtime.nodes.bus import Bus, end
 from chatbot.realtime.nodes.mirror import Mirrors
 from chatbot.realtime.sockets.client import Client
 
@@ -47,10 +47,10 @@ class Nodes:
     """
 
     def __init__(
-        self, way: Bus, database: Database, deliver: Callable[[str, object, str], None]
+        self, bus: Bus, database: Database, deliver: Callable[[str, object, str], None]
     ) -> None:
         self.frames = AnswerFrames(self._send)
-        self._bus = way
+        self._bus = bus
         self._database = database
         self._deliver = deliver
         self._members: Counter[str] = Counter()
@@ -61,9 +61,9 @@ class Nodes:
         self._awaited: dict[UUID, asyncio.Event] = {}
         self._watching: asyncio.Task[None] | None = None
         for kind, event in EVENTS.items():
-            way.listen(event, self._hearer(kind))
-        way.listen(ASK, self._hear_ask)
-        way.listen_for_rooms(self._hear_room)
+            bus.listen(event, self._hearer(kind))
+        bus.listen(ASK, self._hear_ask)
+        bus.listen_for_rooms(self._hear_room)
 
     async def start(self) -> None:
         await self._bus.start()
@@ -72,7 +72,7 @@ class Nodes:
     async def stop(self) -> None:
         """Tell the others what is still to be told, then hear and say nothing more."""
         if self._watching is not None:
-            await bus.end(self._watching)
+            await end(self._watching)
         await self._bus.stop()
 
     async def resume(self, org_id: UUID, heard: Iterable[str], asked: Resume) -> list[Named] | None:

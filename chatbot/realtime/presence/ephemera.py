@@ -17,7 +17,7 @@ from chatbot.conversations.tables import Message
 from chatbot.database import Database
 from chatbot.errors import TooLarge
 from chatbot.realtime import metrics, topics
-from chatbot.realtime.doors.deeds import Deeds, must_hear
+from chatbot.realtime.doors.deeds import Deeds
 from chatbot.realtime.doors.door import Door
 from chatbot.realtime.events import (
     Broadcast,
@@ -31,7 +31,7 @@ from chatbot.realtime.events import (
     Typing,
 )
 from chatbot.realtime.nodes.bus import Bus
-from chatbot.realtime.presence import roster as presence
+from chatbot.realtime.presence import roster
 from chatbot.realtime.presence.roster import News, Roster
 from chatbot.realtime.presence.typists import LASTS_ELSEWHERE_S, Typists
 from chatbot.realtime.signals import Signal
@@ -75,7 +75,7 @@ class Ephemera:
         self._turns = asyncio.Semaphore(AUTHORS_AT_ONCE)
         self._timer: asyncio.Handle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._messages = msgspec.json.Decoder(presence.Message)
+        self._messages = msgspec.json.Decoder(roster.Message)
         bus.listen("presence", self._hear_presence)
         bus.listen("typing", self._hear_typing)
         bus.listen("broadcast", self._hear_broadcast)
@@ -128,7 +128,7 @@ class Ephemera:
         self, door: Door[Any], sid: str, client: Client[Any], asked: SetPresence
     ) -> Present:
         """Be there in this state, or no longer; who is there then."""
-        must_hear(door, sid, asked.topic)
+        door.hearing.must_hear(sid, asked.topic)
         client.count_presence(asyncio.get_running_loop().time())
         if asked.state is None:
             was_there, is_there = self._roster.leave(sid, asked.topic), False
@@ -144,7 +144,7 @@ class Ephemera:
     async def _type(
         self, door: Door[Any], sid: str, client: Client[Any], asked: SetTyping
     ) -> dict[str, str]:
-        door.hearing.must_hear(sid, asked.conversation_id)
+        door.hearing.must_hear(sid, topics.messages(asked.conversation_id))
         key, name = client.person.actor, door.name(client.person)
         typing = Typing(asked.conversation_id, door.listener, name, asked.on)
         if not asked.on:
@@ -158,7 +158,7 @@ class Ephemera:
         self, door: Door[Any], sid: str, client: Client[Any], asked: SendBroadcast
     ) -> dict[str, str]:
         """Tell all others who hear the topic, on every node."""
-        must_hear(door, sid, asked.topic)
+        door.hearing.must_hear(sid, asked.topic)
         if len(msgspec.json.encode(asked.payload)) > PAYLOAD_BYTES_MAX:
             raise TooLarge(message=f"A payload has at most {PAYLOAD_BYTES_MAX} bytes as JSON.")
         await self._deeds.check(door, sid, client, asked.topic, "broadcast")

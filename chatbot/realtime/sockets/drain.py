@@ -34,7 +34,7 @@ class Drain:
         guests.restarts_in_s = min(most, max(least, math.ceil(len(here) / RETURNS_PER_S)))
         error = restarting(guests.restarts_in_s)
         messages = {each: packet(each, "system", System.of(error)) for each in NAMESPACES}
-        for number, (namespace, sid) in enumerate(here):
+        for number, (namespace, sid) in enumerate(here, 1):
             eio_sid = manager.eio_sid_from_sid(sid, namespace)
             if eio_sid is not None:
                 metrics.told(error.code, "system")

@@ -3,7 +3,8 @@
 A connection is some 170 objects that the collector looks at, so that one full round over ten
 thousand of them stands still for more than a second. They live long and end by reference counts
 alone (`SocketServer.handle_request` sees to that), so every few hundred newcomers what is alive is
-set aside for good. What ends in a cycle after that stays until the sockets are few, at night.
+set aside for good. What ends in a cycle after that stays until the sockets are few, at night; where
+they never are, more and more sockets count as few the longer that takes.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ class Kept:
 
     def look(self, sockets: int) -> None:
         """Collect what was set aside and ended in a cycle, when few would notice."""
-        if self._times >= LOOK_AGAIN_AFTER and sockets <= FEW:
+        if self._times >= LOOK_AGAIN_AFTER and sockets <= FEW * self._times // LOOK_AGAIN_AFTER:
             self._times = 0
             gc.unfreeze()
             self._set_aside()

@@ -37,8 +37,8 @@ def packet(namespace: str, event: str, data: object) -> Message:
 
 
 class Rooms(AsyncManager):
-    """`rooms[namespace][room][sid] = eio_sid`, as in the class above, and each socket's own rooms
-    beside. Room None is everybody; a socket's own name is no room, but can be delivered to.
+    """`rooms[namespace][room][sid] = eio_sid`, as in the library, and beside it each socket's own
+    rooms. Room None is everybody; a socket's own name is no room, but can be delivered to.
     """
 
     def __init__(self) -> None:
@@ -69,10 +69,13 @@ class Rooms(AsyncManager):
 
     def put(self, eio_sid: str, message: engine.Packet) -> None:
         """Into the queue of one connection, if it still stands."""
-        engine_server: Any = self.server.eio  # pyright: ignore[reportOptionalMemberAccess]
-        socket = engine_server.sockets.get(eio_sid)
+        socket = self._engine.sockets.get(eio_sid)
         if socket is not None and not socket.closed:
             socket.queue.put_nowait(message)
+
+    @property
+    def _engine(self) -> Any:
+        return self.server.eio  # pyright: ignore[reportOptionalMemberAccess]
 
     def has_listeners(self, room: str) -> bool:
         """Whether any socket hears the room, or may in a moment (it is being asked)."""
@@ -136,8 +139,7 @@ class Rooms(AsyncManager):
     async def pre_connect(self, eio_sid: str, namespace: str) -> str | None:
         if (namespace, eio_sid) in self._sid_of:
             return None  # it is connected already
-        engine_server: Any = self.server.eio  # pyright: ignore[reportOptionalMemberAccess]
-        sid: str = engine_server.generate_id()
+        sid: str = self._engine.generate_id()
         self._sid_of[namespace, eio_sid] = sid
         self._between.add(sid)
         self.basic_enter_room(sid, namespace, None, eio_sid=eio_sid)

@@ -13,8 +13,7 @@ import engineio
 import socketio
 import structlog
 from engineio import packet as engine
-from socketio import packet as socketio_packet
-from socketio.packet import EVENT
+from socketio.packet import EVENT, Packet
 
 from chatbot.errors import ChatbotError, TooMany
 from chatbot.orgs import origins
@@ -64,6 +63,7 @@ class SocketServer(socketio.AsyncServer):
         self._partings = Gate(PARTINGS_PER_TURN)
         self._kept = Kept()
         self._look: asyncio.Task[None] | None = None
+        self._busy: set[str] = set()  # connections of which a packet is being answered
         self._tasks: set[asyncio.Task[None]] = set()
         super().__init__(
             client_manager=Rooms(),
@@ -204,6 +204,7 @@ class SocketServer(socketio.AsyncServer):
         """CONNECT, DISCONNECT, EVENT and ACK, as text; whoever sends anything else is cut off."""
         if not isinstance(data, str) or data[:1] not in ("0", "1", "2", "3"):
             return self._abort(eio_sid)
+        self._busy.add(eio_sid)
         try:
             if _is_longer(data, self._limits.socket_event_bytes_max):
                 await self._refuse_long(eio_sid, data)
@@ -213,13 +214,15 @@ class SocketServer(socketio.AsyncServer):
             # Our handlers answer for themselves: this is a packet that the library cannot read.
             log.info("realtime.bad_packet", error=type(error).__name__)
             self._abort(eio_sid)
+        finally:
+            self._busy.discard(eio_sid)
         return None
 
     async def _refuse_long(self, eio_sid: str, data: str) -> None:
         """An event that is too long is handed on without its data, to be counted and refused;
         anything else of that size ends the socket.
         """
-        found = socketio_packet.Packet(encoded_packet=data)
+        found = Packet(encoded_packet=data)
         space = found.namespace or ""
         if found.packet_type != EVENT or not self.manager.sid_from_eio_sid(eio_sid, space):
             raise ValueError("too long, and no event")
@@ -250,10 +253,13 @@ class SocketServer(socketio.AsyncServer):
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             self._kept.look(len(self.eio.sockets))
-            late = time.time() - self.eio.ping_timeout
+            now = time.time()
+            late = now - self.eio.ping_timeout
             for eio_sid, socket in list(self.eio.sockets.items()):
                 if socket.closed:
                     self.eio.sockets.pop(eio_sid, None)
+                elif socket.last_ping and eio_sid in self._busy:
+                    socket.last_ping = now  # the heartbeat is read after what is being answered
                 elif socket.last_ping and socket.last_ping < late and self.is_open(eio_sid):
                     self._abort(eio_sid)
 

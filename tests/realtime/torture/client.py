@@ -7,7 +7,7 @@ messages of its topics; it reads them from the database as whoever it is.
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -213,14 +213,11 @@ class Client:
             await self._work.wait()
             self._work.clear()
             try:
-                await self._try(self._read_all if self._to_read_all else self._read_named)
+                async with asyncio.timeout(PATIENCE_S):
+                    await (self._read_all() if self._to_read_all else self._read_named())
             except (SQLAlchemyError, OSError, TimeoutError):
                 self._work.set()
                 await asyncio.sleep(AGAIN_S)
-
-    async def _try(self, read: Callable[[], Awaitable[None]]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            await read()
 
     async def _read_all(self) -> None:
         self._to_read_all = False

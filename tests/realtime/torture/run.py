@@ -19,7 +19,7 @@ from chatbot import embedded
 from chatbot.conversations import transcript
 from chatbot.database import Database, new_id
 from chatbot.settings import Limits
-from migrations import run as migrations
+from migrations import run
 from tests.realtime.conftest import PUBLIC_URL, SITE_ORIGIN, House, Service, build_house, serving
 from tests.realtime.torture.checker import Fault, Sent, Truth, faults
 from tests.realtime.torture.client import Client, Who
@@ -106,7 +106,7 @@ async def own_cluster() -> AsyncGenerator[Cluster]:
         tempfile.TemporaryDirectory(prefix="cb-", ignore_cleanup_errors=True) as folder,
         embedded.running(Path(folder)) as urls,
     ):
-        migrations.upgrade(urls.owner)
+        run.upgrade(urls.owner)
         yield Cluster(Path(folder), urls)
 
 

@@ -26,7 +26,7 @@ WRITE_WITHIN_S = 1.0
 log = structlog.get_logger(__name__)
 
 
-class Pace(msgspec.Struct, frozen=True):
+class Timing(msgspec.Struct, frozen=True):
     """Seconds. A dead node is noticed after `lasts_s + sweep_s` at the latest."""
 
     renew_s: float = 30.0
@@ -37,7 +37,7 @@ class Pace(msgspec.Struct, frozen=True):
     cached_s: float = 10.0
 
 
-DEFAULT = Pace()
+DEFAULT = Timing()
 
 
 class Attending:
@@ -45,10 +45,10 @@ class Attending:
     the last window is so for a moment longer.
     """
 
-    def __init__(self, database: Database, *, node: str, pace: Pace | None = None) -> None:
+    def __init__(self, database: Database, *, node: str, timing: Timing | None = None) -> None:
         self._database = database
         self._node = node
-        self._pace = pace or DEFAULT
+        self._timing = timing or DEFAULT
         self._sockets: defaultdict[tuple[UUID, UUID], set[str]] = defaultdict(set)
         self._here: defaultdict[UUID, set[UUID]] = defaultdict(set)  # org → staff, grace included
         self._leaving: dict[tuple[UUID, UUID], float] = {}
@@ -72,7 +72,7 @@ class Attending:
         if changes == self._changes:  # or else it may be what was true before the change
             if len(self._known) >= CACHED_ORGS_MAX:
                 self._known.clear()
-            self._known[org_id] = found, now + self._pace.cached_s
+            self._known[org_id] = found, now + self._timing.cached_s
         return found
 
     def wants(self, _topic: str, event: str) -> bool:
@@ -92,30 +92,27 @@ class Attending:
 
     def joined(self, sid: str, client: Client[Any], topic: str) -> None:
         """Colleagues are there from their first topic on."""
-        person = client.person
-        kind, _, named = person.actor.partition(":")
-        if kind != "staff":
+        who = _colleague(client)
+        if who is None:
             return
-        staff_id = UUID(named)
-        self._sockets[person.org_id, staff_id].add(sid)
-        self._leaving.pop((person.org_id, staff_id), None)
-        if staff_id not in self._here[person.org_id]:
-            self._here[person.org_id].add(staff_id)
-            self._write_soon(person.org_id)
+        org_id, staff_id = who
+        self._sockets[who].add(sid)
+        self._leaving.pop(who, None)
+        if staff_id not in self._here[org_id]:
+            self._here[org_id].add(staff_id)
+            self._write_soon(org_id)
 
     def left(self, sid: str, client: Client[Any], topic: str) -> None:
         """Who hears nothing more may still be there."""
 
     def gone(self, sid: str, client: Client[Any]) -> None:
-        kind, _, named = client.person.actor.partition(":")
-        if kind != "staff":
+        who = _colleague(client)
+        if who is None or who not in self._sockets:
             return
-        who = client.person.org_id, UUID(named)
-        sockets = self._sockets.get(who, set())
-        sockets.discard(sid)
-        if not sockets and who in self._sockets:
+        self._sockets[who].discard(sid)
+        if not self._sockets[who]:
             del self._sockets[who]
-            self._leaving[who] = asyncio.get_running_loop().time() + self._pace.grace_s
+            self._leaving[who] = asyncio.get_running_loop().time() + self._timing.grace_s
             self._woken.set()
 
     # ── The rows ──────────────────────────────────────────────────────────────────────────────────
@@ -148,7 +145,7 @@ class Attending:
                     asyncio.get_running_loop().call_later(RETRY_S, self._write_soon, org_id)
 
     async def _hurry(self) -> None:
-        lasts = timedelta(seconds=self._pace.grace_s)
+        lasts = timedelta(seconds=self._timing.grace_s)
         for org_id in self._here:
             async with self._database.transaction(org_id, actor="system") as db:
                 await attendance.hurry(db, org_id, node=self._node, lasts=lasts)
@@ -167,7 +164,7 @@ class Attending:
 
     async def _renew(self) -> None:
         while True:
-            await asyncio.sleep(self._pace.renew_s)
+            await asyncio.sleep(self._timing.renew_s)
             for org_id in list(self._here):
                 self._write_soon(org_id)
 
@@ -177,7 +174,7 @@ class Attending:
             await self._try(self._find_lapsed(lapsed))
             for org_id in lapsed:
                 await self._try(self._clear(org_id))
-            await asyncio.sleep(self._pace.sweep_s)
+            await asyncio.sleep(self._timing.sweep_s)
 
     async def _find_lapsed(self, found: list[UUID]) -> None:
         async with self._database.transaction(actor="system") as db:
@@ -191,7 +188,7 @@ class Attending:
     async def _attend(self, org_id: UUID) -> None:
         here = self._here.get(org_id)
         if here:
-            lasts = timedelta(seconds=self._pace.lasts_s)
+            lasts = timedelta(seconds=self._timing.lasts_s)
             async with self._database.transaction(org_id, actor="system") as db:
                 await attendance.attend(db, org_id, here, node=self._node, lasts=lasts)
 
@@ -226,3 +223,9 @@ class Attending:
     def _forget(self, org_id: UUID) -> None:
         self._changes += 1
         self._known.pop(org_id, None)
+
+
+def _colleague(client: Client[Any]) -> tuple[UUID, UUID] | None:
+    """(organisation, staff member); None for a visitor."""
+    kind, _, staff_id = client.person.actor.partition(":")
+    return (client.person.org_id, UUID(staff_id)) if kind == "staff" else None
