@@ -32,6 +32,7 @@ from chatbot.database import new_id, utc_now
 from chatbot.errors import Conflict, NotFound
 
 HISTORY_MESSAGES_MAX = 20
+MAY_BE_RETRIED: frozenset[str] = frozenset({"failed", "interrupted", "stopped"})
 _RUNNING = select(Answer).where(
     Answer.org_id == bindparam("org"),
     Answer.conversation_id == bindparam("id"),
@@ -58,7 +59,6 @@ _CITE = text(
     ) as cited(n, document_id, passage_id, version)
     """
 )
-MAY_BE_RETRIED: frozenset[str] = frozenset({"failed", "interrupted", "stopped"})
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

@@ -250,22 +250,6 @@ async def revise(db: AsyncSession, conversation: Conversation, message: Message)
     await db.flush()
 
 
-def _as_stored(db: AsyncSession, message: Message) -> None:
-    """Let the session know the row as one that it has read."""
-    make_transient_to_detached(message)
-    db.add(message)
-
-
-def _count(conversation: Conversation, message: Message) -> None:
-    """What the statement has written of the conversation."""
-    seq = message.seq if message.seq is not None else message.after_seq
-    written = {"rev": message.rev, "seq": seq, "updated_at": message.created_at}
-    if message.seq is not None and message.author_kind != AuthorKind.SYSTEM:
-        written["last_message_at"] = message.created_at
-    for name, value in written.items():
-        set_committed_value(conversation, name, value)
-
-
 async def note(db: AsyncSession, conversation: Conversation, text: str) -> None:
     """A line of the house itself, seen by everybody: who joined, who left."""
     await say(db, conversation, Said(AuthorKind.SYSTEM, text, SYSTEM_NAME))
@@ -350,3 +334,19 @@ async def _said_before(db: AsyncSession, conversation: Conversation, said: Said)
             retry="never",
         )
     return before
+
+
+def _as_stored(db: AsyncSession, message: Message) -> None:
+    """Let the session know the row as one that it has read."""
+    make_transient_to_detached(message)
+    db.add(message)
+
+
+def _count(conversation: Conversation, message: Message) -> None:
+    """What the statement has written of the conversation."""
+    seq = message.seq if message.seq is not None else message.after_seq
+    written = {"rev": message.rev, "seq": seq, "updated_at": message.created_at}
+    if message.seq is not None and message.author_kind != AuthorKind.SYSTEM:
+        written["last_message_at"] = message.created_at
+    for name, value in written.items():
+        set_committed_value(conversation, name, value)

@@ -26,9 +26,15 @@ from tests.conftest import Cluster
 LONG_AGO = timedelta(seconds=30)
 
 
-async def said(running: live.Live, company: live.Company, visitor: live.Person, text: str) -> str:
+async def said(
+    running: live.Live,
+    company: live.Company,
+    visitor: live.Person,
+    text: str,
+    talk: str | None = None,
+) -> str:
     """A stored question whose process died before it began: nobody was told of it."""
-    talk = await visitor.begin()
+    talk = talk or await visitor.begin()
     async with running.database.transaction(company.org_id) as db:
         conversation = await transcript.lock(db, company.org_id, UUID(talk))
         message = Said(AuthorKind.VISITOR, text, "Visitor", author_id=UUID(visitor.id))
@@ -233,6 +239,27 @@ async def test_a_question_before_the_first_word_is_answered_together_with_the_fi
     assert (end["attempt"], end["status"]) == (2, "complete")
     assert [item["author"]["kind"] for item in found["items"]] == ["visitor"] * 2 + ["assistant"]
     assert [row.attempt for row in rows] == [2]
+
+
+async def test_what_another_process_stored_meanwhile_is_answered_next(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "SWEEP_S", 600.0)  # so that only the end of a turn can find it
+    model = Script()
+    model.may_speak.clear()
+    async with (
+        shop.running(cluster, model=model) as (running, alder),
+        live.visitor(running, alder) as visitor,
+    ):
+        talk = await visitor.begin()
+        await visitor.emit("send", live.question(QUESTION, talk))
+        await until(lambda: len(model.asked) == 1)
+
+        await said(running, alder, visitor, QUESTION, talk)
+        model.may_speak.set()
+        ends = [(await visitor.answer())[1]["status"] for _ in range(2)]
+
+    assert ends == ["complete", "complete"]
 
 
 async def until(true: Callable[[], bool]) -> None:
