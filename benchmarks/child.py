@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from multiprocessing.connection import Connection
@@ -72,4 +73,5 @@ def until_closed(pipe: Connection, answer: Callable[[str], object]) -> asyncio.E
             closed.set()
 
     loop.add_reader(pipe.fileno(), heard)
+    os.set_blocking(pipe.fileno(), True)  # uvloop took that away, and half a long answer was sent
     return closed
