@@ -9,13 +9,14 @@ import socket
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import uvicorn
 
 from chatbot import doctor, embedded
 from chatbot.errors import StartupError
-from chatbot.pace import paced
+from chatbot.pace import IsBusy, Line, never, parting
 from chatbot.settings import Settings
 from migrations import run
 
@@ -23,7 +24,7 @@ SECRETS_FILE = "secret_keys"
 SHUTDOWN_S = 15
 COLLECT_AFTER = (10_000, 20, 20)  # objects, rounds of the young, rounds of the middle-aged
 LEAVING_WITHIN_S = 15
-BACKLOG = 256  # all of it is accepted in one turn of the loop; who finds it full tries again
+BACKLOG = 4_096  # what systems allow at most, as a rule
 WS_MESSAGE_BYTES_MAX = 65_536
 
 
@@ -136,15 +137,17 @@ class WebServer(uvicorn.Server):
         shutdown_s: int = SHUTDOWN_S,
         on_started: Callable[[], None] = lambda: None,
         on_leaving: Callable[[], Awaitable[None]] | None = None,
+        is_busy: IsBusy = never,
     ) -> None:
+        self._is_busy = is_busy
         self._on_started = on_started
         self._on_leaving = on_leaving
+        self._lines: list[Line] = []
         super().__init__(
             uvicorn.Config(
                 app,
-                http=paced(),
-                backlog=BACKLOG,
-                ws="websockets-sansio",
+                http="h11",
+                ws=parting(),
                 ws_max_size=WS_MESSAGE_BYTES_MAX,
                 ws_per_message_deflate=False,
                 ws_ping_interval=None,  # Engine.IO has a heartbeat of its own
@@ -163,9 +166,18 @@ class WebServer(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._on_started()
+        """Begin to serve. The connections of `sockets` are ours to take, and to begin in time."""
+        await super().startup([])
+        begin = partial(
+            self.config.http_protocol_class,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        self._lines = [Line(listener, begin, self._is_busy) for listener in sockets or ()]
+        for line in self._lines:
+            line.open()
+        self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say so first: what follows closes every connection."""
@@ -173,6 +185,8 @@ class WebServer(uvicorn.Server):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LEAVING_WITHIN_S):
                     await self._on_leaving()
+        for line in self._lines:
+            line.close()
         await super().shutdown(sockets)
 
 
@@ -180,13 +194,17 @@ async def serve(
     apps: Sequence[tuple[Any, socket.socket]],
     *,
     on_leaving: Callable[[], Awaitable[None]] | None = None,
+    is_busy: IsBusy = never,
     life: Lifeline | None = None,
 ) -> None:
     """Run each app on its socket until SIGINT or SIGTERM, or the parent's end; then `on_leaving`,
     and let what runs end, bounded in time. Raises StartupError when an app cannot start.
     """
     life = life or Lifeline(None)
-    servers = [WebServer(app, on_started=life.tell_ready, on_leaving=on_leaving) for app, _ in apps]
+    servers = [
+        WebServer(app, on_started=life.tell_ready, on_leaving=on_leaving, is_busy=is_busy)
+        for app, _ in apps
+    ]
 
     def leave() -> None:
         for server in servers:

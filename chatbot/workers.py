@@ -144,8 +144,15 @@ def serve(
     listener = serving.bind(host, port, shared=worker_of is not None)
     with serving.ready(settings) as found:
         service = Service(found, run_jobs=not no_jobs)
-        leave = service.realtime.drain
-        uvloop.run(serving.serve([(service.asgi, listener)], on_leaving=leave, life=life))
+        realtime = service.realtime
+        uvloop.run(
+            serving.serve(
+                [(service.asgi, listener)],
+                on_leaving=realtime.drain,
+                is_busy=realtime.is_busy,
+                life=life,
+            )
+        )
     return 0
 
 

@@ -32,6 +32,7 @@ from chatbot.realtime.sockets.server import NAMESPACES, SocketServer
 from chatbot.settings import Limits
 
 WRITTEN_WITHIN_S = 2.0
+BUSY_WAITING = 32  # twice what the database is asked at a time
 
 
 class Realtime:
@@ -110,6 +111,10 @@ class Realtime:
     def doors(self) -> dict[str, list[str]]:
         """Every event that a client may send, by namespace."""
         return {door.namespace: door.events() for door in self._doors}
+
+    def is_busy(self) -> bool:
+        """Whether so many sockets come in that another would only wait behind them."""
+        return sum(door.waiting for door in self._doors) >= BUSY_WAITING
 
     async def start(self) -> None:
         """Follow the database from now on."""

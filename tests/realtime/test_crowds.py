@@ -8,14 +8,11 @@ import weakref
 from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
-from chatbot import pace
 from chatbot.database import Database
 from chatbot.errors import TooMany
-from chatbot.pace import Pace
 from chatbot.realtime.sockets import kept
 from chatbot.realtime.sockets.client import Bucket
 from chatbot.realtime.sockets.entrance import WAITING_MAX, Entrance, Guests
@@ -56,67 +53,6 @@ async def test_who_gives_up_at_the_gate_takes_nobodys_turn() -> None:
 
     async with asyncio.timeout(1):
         await coming[3]
-
-
-class Peer:
-    """Stands for the transport of a connection."""
-
-    def __init__(self) -> None:
-        self.heard = True
-        self.aborted = False
-
-    def pause_reading(self) -> None:
-        self.heard = False
-
-    def resume_reading(self) -> None:
-        self.heard = True
-
-    def is_closing(self) -> bool:
-        return self.aborted
-
-    def abort(self) -> None:
-        self.aborted = True
-
-
-def arrive(line: Pace, count: int) -> list[Peer]:
-    peers = [Peer() for _ in range(count)]
-    for peer in peers:
-        line.arrived(cast(Any, peer))
-    return peers
-
-
-async def test_few_connections_are_heard_at_once_and_a_crowd_in_its_order() -> None:
-    line = Pace()
-
-    peers = arrive(line, pace.AT_ONCE + 20)
-
-    assert [peer.heard for peer in peers] == [True] * pace.AT_ONCE + [False] * 20
-    async with asyncio.timeout(5):
-        while not peers[-1].heard:
-            heard = [peer.heard for peer in peers]
-            assert heard == sorted(heard, reverse=True)
-            await asyncio.sleep(0.001)
-    assert not any(peer.aborted for peer in peers)
-
-
-async def test_who_waited_too_long_is_let_go_unheard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "PATIENCE_S", 0.0)
-    line = Pace()
-
-    peers = arrive(line, pace.AT_ONCE + 2)
-
-    async with asyncio.timeout(5):
-        while not peers[-1].aborted:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
-    assert [peer.aborted for peer in peers] == [False] * pace.AT_ONCE + [True, True]
-
-
-async def test_a_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "LINE_MAX", 3)
-
-    peers = arrive(Pace(), pace.AT_ONCE + 5)
-
-    assert [peer.aborted for peer in peers[-2:]] == [True, True]
 
 
 def test_what_is_counted_by_the_second_comes_back_by_the_second() -> None:
@@ -163,6 +99,11 @@ def test_who_would_wait_in_vain_is_sent_away_at_the_speed_of_those_before() -> N
     guests.admit("x", 101.0, waiting=WAITING_MAX - 1)
 
 
+def look(guard: Kept, sockets: int, *, times: int = 1) -> None:
+    for _ in range(times):
+        guard.look(sockets)
+
+
 async def test_connections_that_stand_are_set_aside_and_looked_at_again_when_few_are_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -179,9 +120,11 @@ async def test_connections_that_stand_are_set_aside_and_looked_at_again_when_few
     guard.came()
     await asyncio.sleep(0)
     assert done == ["collect", "freeze"]
-    guard.look(kept.FEW + 1)
+    look(guard, kept.FEW, times=kept.QUIET_LOOKS - 1)
+    look(guard, kept.FEW + 1)
+    look(guard, kept.FEW, times=kept.QUIET_LOOKS - 1)
     assert done == ["collect", "freeze"]
-    guard.look(kept.FEW)
+    look(guard, kept.FEW)
     assert done[2:] == ["unfreeze", "collect", "freeze"]
 
 
@@ -197,10 +140,10 @@ async def test_what_was_set_aside_is_looked_through_also_where_sockets_are_never
         for _ in range(kept.SET_ASIDE_EVERY):
             guard.came()
         await asyncio.sleep(0)
-        guard.look(many + 1)
+        look(guard, many + 1)
 
     assert "unfreeze" not in done
-    guard.look(many)
+    look(guard, many, times=kept.QUIET_LOOKS)
     assert "unfreeze" in done
 
 

@@ -124,6 +124,11 @@ class Door(AsyncNamespace, Generic[P]):
     def name(self, person: P) -> str:
         """The name that others see of this person."""
 
+    @property
+    def waiting(self) -> int:
+        """Sockets that wait for the database: to come in, or, before those, to hear topics."""
+        return self._proving + self.hearing.joining
+
     def add(
         self,
         event: str,
@@ -187,8 +192,7 @@ class Door(AsyncNamespace, Generic[P]):
             raise Unavailable  # it left at once
         origin, token = _origin(environ), msgspec.convert(auth, Auth).token
         loop = asyncio.get_running_loop()
-        waiting = self._proving + self.hearing.joining  # who is in comes before who comes in
-        self.server.guests.admit(eio_sid, loop.time(), waiting=waiting)
+        self.server.guests.admit(eio_sid, loop.time(), waiting=self.waiting)
         self._proving += 1
         try:
             async with self._turns:

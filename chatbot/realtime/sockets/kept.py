@@ -2,17 +2,18 @@
 
 A connection is some 170 objects that the collector looks at, so that one full round over ten
 thousand of them stands still for more than a second. They live long and end by reference counts
-alone (`SocketServer.handle_request` sees to that), so every few hundred newcomers what is alive is
-set aside for good. What ends in a cycle after that stays until the sockets are few, at night; where
-they never are, more and more sockets count as few the longer that takes.
+alone (`SocketServer.handle_request` sees to that), so with every fifty newcomers what is alive is
+set aside for good. What ends in a cycle after that stays until the sockets have been few for a
+while, at night; where they never are, more and more sockets count as few the longer that takes.
 """
 
 import asyncio
 import gc
 
-SET_ASIDE_EVERY = 250
-LOOK_AGAIN_AFTER = 40  # times that something was set aside
+SET_ASIDE_EVERY = 50
+LOOK_AGAIN_AFTER = 200  # times that something was set aside
 FEW = 50
+QUIET_LOOKS = 60  # one after the other: those who were cut off come back sooner
 
 
 class Kept:
@@ -21,6 +22,7 @@ class Kept:
     def __init__(self) -> None:
         self._came = 0
         self._times = 0
+        self._quiet = 0
 
     def came(self) -> None:
         """One more connection that will stay."""
@@ -29,9 +31,14 @@ class Kept:
             asyncio.get_running_loop().call_soon(self._set_aside)
 
     def look(self, sockets: int) -> None:
-        """Collect what was set aside and ended in a cycle, when few would notice."""
-        if self._times >= LOOK_AGAIN_AFTER and sockets <= FEW * self._times // LOOK_AGAIN_AFTER:
-            self._times = 0
+        """Collect what was set aside and ended in a cycle, when few would notice; asked once a
+        second.
+        """
+        is_due = self._times >= LOOK_AGAIN_AFTER
+        is_quiet = sockets <= FEW * self._times // LOOK_AGAIN_AFTER
+        self._quiet = self._quiet + 1 if is_due and is_quiet else 0
+        if self._quiet >= QUIET_LOOKS:
+            self._times = self._quiet = 0
             gc.unfreeze()
             self._set_aside()
 

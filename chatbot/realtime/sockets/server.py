@@ -233,7 +233,7 @@ class SocketServer(socketio.AsyncServer):
         environ = self.environ.get(eio_sid)
         await super()._handle_eio_disconnect(eio_sid, reason)
         self.guests.left(eio_sid)
-        if environ is not None:
+        if environ is not None and not _has_ended(environ):
             # A peer that reads nothing would keep a closed connection open for ever.
             asyncio.get_running_loop().call_later(CLOSE_WITHIN_S, _cut, environ)
 
@@ -320,11 +320,21 @@ def _strip(environ: Any) -> None:
 
 
 def _cut(environ: Mapping[str, Any]) -> None:
-    """Abort the transport. ASGI knows no such thing; uvicorn's `send` is a method of the protocol
-    that holds it.
-
-    Another server closes in its own way: what was sent is flushed first.
+    """Abort the transport. Another server than uvicorn closes in its own way: what was sent is
+    flushed first.
     """
-    transport = getattr(getattr(environ["asgi.send"], "__self__", None), "transport", None)
+    transport = _transport(environ)
     if transport is not None:
         transport.abort()
+
+
+def _has_ended(environ: Mapping[str, Any]) -> bool:
+    transport = _transport(environ)
+    return (
+        transport is not None and transport.is_closing() and transport.get_write_buffer_size() == 0
+    )
+
+
+def _transport(environ: Mapping[str, Any]) -> asyncio.Transport | None:
+    """ASGI knows no such thing; uvicorn's `send` is a method of the protocol that holds it."""
+    return getattr(getattr(environ["asgi.send"], "__self__", None), "transport", None)
