@@ -32,6 +32,7 @@ from chatbot.staff.login import Staff
 from chatbot.tokens import Tokens
 from chatbot.visitors import sessions
 from chatbot.visitors.sessions import Visitor
+from chatbot.visitors.signs import Signs
 
 FAN_OUT = 5
 SOCKETS_MAX = 10_000
@@ -178,7 +179,9 @@ async def begin_talks(database: Database, amount: int, *, each: int = TALKS_EACH
     while len(talks) < amount:
         async with database.transaction(org.id, actor="system") as db:
             _, _, token = await sessions.issue(db, TOKENS, site, origin=ORIGIN, locale=None)
-        visitor = await sessions.authenticate(database, TOKENS, token, ORIGIN)
+        visitor = await sessions.authenticate(
+            database, TOKENS, token, ORIGIN, signs=Signs(database)
+        )
         async with database.transaction(org.id, actor=visitor.actor) as db:
             for _ in range(min(each, amount - len(talks))):
                 talk, _ = await transcript.begin(db, visitor, new_id().hex, most=each)
@@ -192,7 +195,7 @@ async def serving(database: Database, limits: Limits = LIMITS) -> AsyncGenerator
     """The real-time layer alone behind uvicorn on a free port; gives its address."""
 
     async def visitor(token: str, origin: str | None) -> Visitor:
-        return await sessions.authenticate(database, TOKENS, token, origin)
+        return await sessions.authenticate(database, TOKENS, token, origin, signs=Signs(database))
 
     async def staff(token: str) -> tuple[Staff, Any]:
         raise NotSignedIn

@@ -52,6 +52,7 @@ from chatbot.throttle import Throttle
 from chatbot.tokens import Tokens
 from chatbot.visitors import doors, sessions
 from chatbot.visitors.doors import provide_visitor
+from chatbot.visitors.signs import Signs
 from knowledge import rerank
 from knowledge.embed import Embedder, LocalEmbedder, hosted
 from knowledge.errors import KnowledgeError
@@ -116,6 +117,7 @@ class Service:
             settings.database_url, connections=settings.limits.database_connections
         )
         self.tokens = Tokens(settings.secret_keys)
+        self.signs = Signs(self.database)
         self.jobs = Jobs(settings.database_url)
         self.models = models_of(settings, embedder)
         self.reranker = reranker_of(settings)
@@ -153,6 +155,7 @@ class Service:
 
     async def start(self) -> None:
         """Follow the database, take up what a dead process left, and run jobs if told to."""
+        await self.signs.start()
         await self.realtime.start()
         await self.answers.open()
         if self._run_jobs:
@@ -173,6 +176,7 @@ class Service:
         await self.endpoints.close()
         if self.reranker is not None:
             await self.reranker.close()
+        await self.signs.stop()
         await self.database.close()
 
     async def _reserve(self, asked: Asked, tokens: int) -> str | None:
@@ -198,7 +202,7 @@ class Service:
         async def visitor(token: str, origin: str | None) -> sessions.Visitor:
             lifetime = doors.lifetime(self.settings)
             return await sessions.authenticate(
-                self.database, self.tokens, token, origin, lifetime=lifetime
+                self.database, self.tokens, token, origin, signs=self.signs, lifetime=lifetime
             )
 
         async def staff(token: str) -> tuple[login.Staff, datetime]:
@@ -219,6 +223,7 @@ class Service:
             "settings": self.settings,
             "database": self.database,
             "tokens": self.tokens,
+            "signs": self.signs,
             "passwords": Passwords(),
             "throttle": self.throttle,
             "jobs": self.jobs,

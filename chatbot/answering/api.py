@@ -25,6 +25,7 @@ from chatbot.throttle import Throttle
 from chatbot.tokens import Tokens
 from chatbot.visitors import doors, sessions
 from chatbot.visitors.sessions import Visitor
+from chatbot.visitors.signs import Signs
 
 REV_MAX = 2**63 - 1
 
@@ -101,6 +102,7 @@ async def open_session(
     throttle: NamedDependency[Throttle],
     asking: NamedDependency[Asking],
     settings: NamedDependency[Settings],
+    signs: NamedDependency[Signs],
 ) -> SessionReply:
     """A session for the page's origin: a new visitor, or the one of a valid earlier token."""
     site = await site_by_key(database, key)
@@ -112,7 +114,13 @@ async def open_session(
     throttle.spend("session", block, per_minute=most)
     token = data.resume.token if data.resume else doors.bearer(request)
     known = await _known(
-        token=token, origin=origin, site=site, database=database, tokens=tokens, settings=settings
+        token=token,
+        origin=origin,
+        site=site,
+        database=database,
+        tokens=tokens,
+        settings=settings,
+        signs=signs,
     )
     async with database.transaction(site.org_id, actor="system") as db:
         if known is not None:
@@ -290,6 +298,7 @@ async def _known(
     database: Database,
     tokens: Tokens,
     settings: Settings,
+    signs: Signs,
 ) -> Visitor | None:
     """The visitor of an earlier token, when it is still good for this site and origin."""
     if token is None:
@@ -297,7 +306,9 @@ async def _known(
     try:
         lives = doors.lifetime(settings)
         session = await sessions.find(database, tokens, token, absolute=lives.absolute)
-        visitor = await sessions.verified(database, tokens, session, origin, lives, to_renew=True)
+        visitor = sessions.verified(
+            tokens, session, origin, signs=signs, lifetime=lives, to_renew=True
+        )
     except NotSignedIn:
         return None
     return visitor if (visitor.org_id, visitor.site_id) == (site.org_id, site.id) else None

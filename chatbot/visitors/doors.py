@@ -15,6 +15,7 @@ from chatbot.settings import Settings
 from chatbot.tokens import Tokens
 from chatbot.visitors import sessions
 from chatbot.visitors.sessions import Lifetime, Visitor
+from chatbot.visitors.signs import Signs
 
 _BEARER = "Bearer "
 
@@ -37,6 +38,7 @@ async def provide_visitor(
     database: NamedDependency[Database],
     tokens: NamedDependency[Tokens],
     settings: NamedDependency[Settings],
+    signs: NamedDependency[Signs],
 ) -> Visitor:
     """The visitor who calls. The page may read even a refusal once the session is known to be its
     own.
@@ -49,4 +51,4 @@ async def provide_visitor(
     session = await sessions.find(database, tokens, token, absolute=lives.absolute)
     if origin == session.origin:
         web.allow_origin(request, session.origin)
-    return await sessions.verified(database, tokens, session, origin, lives)
+    return sessions.verified(tokens, session, origin, signs=signs, lifetime=lives)

@@ -15,6 +15,7 @@ from chatbot.orgs import origins
 from chatbot.orgs.tables import Site
 from chatbot.question import ask
 from chatbot.tokens import Tokens
+from chatbot.visitors.signs import Signs
 from chatbot.visitors.tables import VisitorRecord, VisitorSession
 
 PURPOSE = "visitor-session.v1"
@@ -133,6 +134,7 @@ async def authenticate(
     token: str,
     origin: str | None,
     *,
+    signs: Signs,
     lifetime: Lifetime = DEFAULT_LIFETIME,
 ) -> Visitor:
     """The visitor behind a token; NotSignedIn for anything wrong, whatever it was.
@@ -141,16 +143,16 @@ async def authenticate(
     browser.
     """
     session = await find(database, tokens, token, absolute=lifetime.absolute)
-    return await verified(database, tokens, session, origin, lifetime)
+    return verified(tokens, session, origin, signs=signs, lifetime=lifetime)
 
 
-async def verified(
-    database: Database,
+def verified(
     tokens: Tokens,
     session: VisitorSession,
     origin: str | None,
-    lifetime: Lifetime,
     *,
+    signs: Signs,
+    lifetime: Lifetime,
     to_renew: bool = False,
 ) -> Visitor:
     """The visitor of a session that is live and used from its own origin; `to_renew` also takes one
@@ -164,7 +166,7 @@ async def verified(
     if dead or (origin is not None and origin != session.origin):
         raise NotSignedIn
     if now - session.last_seen_at > SEEN_EVERY:
-        await _note_seen(database, session)
+        signs.note(session.org_id, session.id)
     return Visitor(
         org_id=session.org_id,
         site_id=session.site_id,
@@ -190,9 +192,3 @@ async def _add_session(
     await db.flush()
     claims = {"v": "1", "sid": secret, "org": str(visitor.org_id), "site": str(visitor.site_id)}
     return session, tokens.sign(PURPOSE, claims)
-
-
-async def _note_seen(database: Database, session: VisitorSession) -> None:
-    async with database.transaction(session.org_id, signals=False) as db:
-        own = VisitorSession.org_id == session.org_id, VisitorSession.id == session.id
-        await db.execute(update(VisitorSession).where(*own).values(last_seen_at=utc_now()))

@@ -30,6 +30,7 @@ from chatbot.staff.tables import Role, StaffMember, StaffSession
 from chatbot.tokens import Tokens
 from chatbot.visitors import sessions
 from chatbot.visitors.sessions import Visitor
+from chatbot.visitors.signs import Signs
 from tests.realtime.telephone import Telephone
 
 PUBLIC_URL = "http://localhost:9460"
@@ -76,7 +77,9 @@ async def build_house(database: Database) -> House:
         record, session, token = await sessions.issue(
             db, TOKENS, site, origin=SITE_ORIGIN, locale=None
         )
-    visitor = await sessions.authenticate(database, TOKENS, token, SITE_ORIGIN)
+    visitor = await sessions.authenticate(
+        database, TOKENS, token, SITE_ORIGIN, signs=Signs(database)
+    )
     assert (visitor.visitor_id, visitor.session_id) == (record.id, session.id)
     async with database.transaction(org.id, actor=visitor.actor) as db:
         talk, _ = await transcript.begin(db, visitor, new_id().hex, most=10)
@@ -205,7 +208,7 @@ async def serving(
     """The layer behind a real uvicorn on a free port of loopback."""
 
     async def visitors(token: str, origin: str | None) -> Visitor:
-        return await sessions.authenticate(database, TOKENS, token, origin)
+        return await sessions.authenticate(database, TOKENS, token, origin, signs=Signs(database))
 
     realtime = Realtime(
         database=database,
