@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chatbot.database import Database
+from chatbot.question import ask
 from chatbot.realtime.presence import roster
 from chatbot.settings import Limits
 from tests.realtime.conftest import Ear, House, Service, connected, disable, serving, until
@@ -150,6 +151,48 @@ async def test_staff_see_the_visitor_and_the_visitor_sees_nobody(
     assert news["joined"] == [{"key": own, "name": "", "state": {"viewing": True}}]
     assert there["members"] == news["joined"]
     assert visitor.heard == []
+
+
+async def test_who_was_let_in_is_shown_without_another_question(
+    node: Service,
+    database: Database,
+    two_houses: tuple[House, House],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, _ = two_houses
+    other = await colleague(database, ours)
+    asked: list[str] = []
+
+    async def counted(*given: Any, **more: Any) -> Any:
+        asked.append(more["actor"])
+        return await ask(*given, **more)
+
+    monkeypatch.setattr("chatbot.realtime.doors.deeds.ask", counted)
+    call = {"topic": talk(ours), "state": {"viewing": True}}
+    async with hearing(node, ours, talk(ours), "/visitor") as visitor:
+        there = await visitor.ask("presence", call)
+        unasked = list(asked)
+        await disable(database, other.staff)
+        async with asyncio.timeout(5):
+            while not asked:
+                await visitor.ask("presence", call)
+                await asyncio.sleep(0.02)
+
+    assert there["count"] == 1
+    assert unasked == []
+
+
+async def test_what_a_join_found_out_is_what_the_policy_says(
+    node: Service, two_houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, _ = two_houses
+    for each in ("deeds._may_ask", "hearing.Hearing._shows"):
+        monkeypatch.setattr(f"chatbot.realtime.doors.{each}", lambda *_: True)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.delattr("chatbot.realtime.doors.deeds.ask")
+    async with hearing(node, ours, talk(ours)) as staff:
+        refused = await staff.ask("presence", {"topic": talk(ours), "state": {}})
+
+    assert refused["error"]["code"] == "forbidden"
 
 
 async def test_a_topic_that_is_not_heard_is_not_found(

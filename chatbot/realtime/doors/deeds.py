@@ -57,6 +57,10 @@ class Deeds:
         if not allowed:
             raise Forbidden(message=_REFUSED[deed])
 
+    def learn(self, person: Person, topic: str, may_announce: bool) -> None:
+        """What a join found out by the way."""
+        self._note(person, (person.actor, topic, "announce"), may_announce)
+
     def rights_changed(self, org_id: UUID) -> None:
         """Somebody's rights changed: nothing that was asked in this organisation counts."""
         self._count -= len(self._known.pop(org_id, {}))
@@ -86,12 +90,15 @@ class Deeds:
                 )
             if self._known.get(person.org_id) is known:
                 break
+        self._note(person, asked, row.allowed)
+        return row.allowed
+
+    def _note(self, person: Person, asked: Asked, allowed: bool) -> None:
         if self._count >= KNOWN_MAX:
             self.forget_all()
-            known = self._known[person.org_id]
+        known = self._known[person.org_id]
         self._count += asked not in known
-        known[asked] = row.allowed, asyncio.get_running_loop().time() + KNOWN_S
-        return row.allowed
+        known[asked] = allowed, asyncio.get_running_loop().time() + KNOWN_S
 
 
 def _may_ask(kind: topics.Kind, listener: topics.Listener, deed: Deed) -> bool:

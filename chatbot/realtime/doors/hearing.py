@@ -25,20 +25,29 @@ from chatbot.settings import Limits
 
 JOINS_AT_ONCE = 8  # of a pool that everybody needs
 
-_MAY_JOIN = """
+# Which of the topics may be heard, and on which of those that show who is there one may be shown.
+_JOINED = """
 , joined as materialized (select topic, allowed from scope, realtime.may_join(
     case when scope.org <> '' and scope.actor <> '' then %(topics)s::text[] end))
-select topic, allowed from joined"""
+, shown as materialized (select topic, allowed from scope, realtime.may_announce(
+    case when scope.org <> '' and scope.actor <> '' then %(shown)s::text[] end))
+, found as (select topic, joined.allowed, shown.allowed as may_announce
+    from joined left join shown using (topic))
+, own as (select coalesce(array_agg(topic) filter (where allowed), '{}') as topics from found)"""
+_FOUND = """
+select topic, allowed, may_announce from found"""
 # The same, and what was missed on the topics that may be joined.
-_JOIN_AND_MISSED = """
-, joined as materialized (select topic, allowed from scope, realtime.may_join(
-    case when scope.org <> '' and scope.actor <> '' then %(topics)s::text[] end))
-, own as (select coalesce(array_agg(topic) filter (where allowed), '{}') as topics from joined)
-select topic, allowed, null::boolean as reset, null::bigint as id, null::text as event,
-    null::jsonb as payload, null::timestamptz as inserted_at from joined
+_FOUND_AND_MISSED = """
+select topic, allowed, may_announce, null::boolean as reset, null::bigint as id,
+    null::text as event, null::jsonb as payload, null::timestamptz as inserted_at from found
 union all
-select m.topic, null, m.reset, m.id, m.event, m.payload, m.inserted_at
+select m.topic, null, null, m.reset, m.id, m.event, m.payload, m.inserted_at
     from own, realtime.missed(own.topics, %(epoch)s, %(cur)s, %(rows_max)s) m"""
+_JOIN = _JOINED + _FOUND
+_JOIN_AND_MISSED = _JOINED + _FOUND_AND_MISSED
+
+Learn = Callable[[Any, str, bool], None]
+"""(person, topic, whether this person may be shown there as present)."""
 
 
 class Joined(msgspec.Struct, frozen=True):
@@ -100,6 +109,7 @@ class Hearing(Generic[P]):
         self._limits = limits
         self._find = find_client
         self._watchers: list[Watcher] = []
+        self._learn: Learn = lambda _person, _topic, _may: None
         self._asking: set[_Asking] = set()
         self._entrance = entrance
         self._catalogue = catalogue
@@ -110,6 +120,10 @@ class Hearing(Generic[P]):
     def watch(self, watcher: Watcher) -> None:
         """Tell `watcher` of every topic that a socket enters or leaves, and of its end."""
         self._watchers.append(watcher)
+
+    def teach(self, learn: Learn) -> None:
+        """Tell `learn` what else a join found out; it counts until rights change."""
+        self._learn = learn
 
     def held(self, sid: str) -> list[str]:
         """The topics that a socket hears."""
@@ -149,7 +163,7 @@ class Hearing(Generic[P]):
         self.joining += 1
         try:
             async with self._turns:
-                allowed, missed = await self._ask(client.person, asked, cursor)
+                allowed, missed = await self._ask(client.person, asked, cursor, shown=True)
             for name in asked:
                 if name in allowed:
                     codes[name] = "ok"
@@ -223,6 +237,11 @@ class Hearing(Generic[P]):
             return NotFound.code
         return "paused" if self._catalogue().is_paused(topic) else None
 
+    def _shows(self, name: str) -> bool:
+        """Whether listeners of this sort can be shown there as present."""
+        topic = self._catalogue().parse(name)
+        return topic is not None and self._listener in topic.kind.present
+
     def _codes(self, sid: str, names: Sequence[str]) -> dict[str, str]:
         """The codes of those topics that the database need not be asked for."""
         held = set(self.held(sid))
@@ -238,14 +257,18 @@ class Hearing(Generic[P]):
         return codes
 
     async def _ask(
-        self, person: P, names: Sequence[str], cursor: Cursor | None
+        self, person: P, names: Sequence[str], cursor: Cursor | None, *, shown: bool = False
     ) -> tuple[set[str], Missed]:
-        """What may be heard, and what was missed there.
+        """What may be heard, and what was missed there; with `shown`, who asked next whether the
+        person may be shown as present need not ask.
 
         Asked again when rights changed meanwhile: the signal of that change finds only sockets in
         their rooms.
         """
-        values: dict[str, object] = {"topics": list(names)}
+        values: dict[str, object] = {
+            "topics": list(names),
+            "shown": [name for name in names if shown and self._shows(name)],
+        }
         follows = cursor is not None and bounds(cursor.cur) is not None
         if cursor is not None and follows:
             values |= {"epoch": cursor.epoch, "cur": cursor.cur, "rows_max": MISSED_MAX}
@@ -258,7 +281,7 @@ class Hearing(Generic[P]):
                 asking.is_outdated = False
                 rows = await ask(
                     self._database,
-                    _JOIN_AND_MISSED if follows else _MAY_JOIN,
+                    _JOIN_AND_MISSED if follows else _JOIN,
                     values,
                     org_id=person.org_id,
                     actor=person.actor,
@@ -266,6 +289,9 @@ class Hearing(Generic[P]):
         finally:
             self._asking.discard(asking)
         allowed = {row.topic for row in rows if row.allowed}
+        for row in rows:
+            if row.may_announce is not None:
+                self._learn(person, row.topic, row.may_announce)
         took = metrics.CATCHUP if follows else metrics.AUTH_CHECK
         took.observe((time.perf_counter() - started) * 1e3)
         if cursor is None or not allowed:

@@ -88,6 +88,7 @@ class Ephemera:
         door.add("typing", SetTyping, partial(self._type, door))
         door.add("broadcast", SendBroadcast, partial(self._broadcast, door))
         door.hearing.watch(self)
+        door.hearing.teach(self._deeds.learn)
 
     async def start(self) -> None:
         self._bus.follow(NODES_ROOM)
