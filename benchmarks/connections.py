@@ -2,8 +2,9 @@
 dropped, and whether the loop stands still meanwhile.
 
 Server, database and clients share this machine. The server runs as `chatbot serve` does, with the
-limits raised that hold back one address. Each socket is a visitor of its own with its conversation
-and two topics, and comes back with its cursor.
+limits raised that hold back one address. Each socket is a visitor of its own with its conversation,
+does what the widget does, and comes back with its cursor: three topics, and the sign that it is
+there.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ from chatbot.visitors.tables import VisitorRecord, VisitorSession
 
 ORIGIN: Final = "https://www.example.org"
 SOCKETS: Final = 1_000
-CROWDS: Final = 2
+CROWDS: Final = 1  # a second one would take the server's processor while all leave
 ROWS_AT_ONCE: Final = 500
 IN_WITHIN_S: Final = 300
 OUT_WITHIN_S: Final = 60
@@ -181,10 +182,9 @@ async def _some(database: Database, site: Site, count: int) -> list[Talk]:
 
 def _talk(site: Site, visitor_id: UUID, conversation_id: UUID, secret: str) -> Talk:
     claims = {"v": "1", "sid": secret, "org": str(site.org_id), "site": str(site.id)}
-    return Talk(
-        TOKENS.sign(PURPOSE, claims),
-        [f"visitor:{visitor_id}:conversations", f"conversation:{conversation_id}:messages"],
-    )
+    messages = f"conversation:{conversation_id}:messages"
+    topics = [f"visitor:{visitor_id}:conversations", messages, f"org:{site.org_id}:public"]
+    return Talk(TOKENS.sign(PURPOSE, claims), topics, messages)
 
 
 if __name__ == "__main__":
