@@ -137,7 +137,9 @@ async def _write_apart(
     The writers are another process, which wakes this one as every node does: NOTIFY, at most every
     few milliseconds.
     """
-    async with child(write, database.url, [each.topic for each in talks], rate) as writer:
+    async with child(
+        write, database.url, talks[0].org_id, [each.topic for each in talks], rate
+    ) as writer:
         await ears.ask("late")
         await writer.ask("begin")
         await asyncio.sleep(seconds)

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 from typing import Final, Literal
+from uuid import UUID
 
 import click
 import psycopg
@@ -23,6 +24,7 @@ import uvloop
 
 from benchmarks.child import child, until_closed
 from benchmarks.report import Metrics, report
+from benchmarks.writing import scoped
 from chatbot import embedded
 from chatbot.database import Database
 from chatbot.orgs.sites import create_org
@@ -80,12 +82,12 @@ async def measure(seconds: int, rounds: int) -> Metrics:
         embedded.running(Path(folder)) as urls,
     ):
         run.upgrade(urls.owner)
-        await _prepare(urls)
+        org_id = await _prepare(urls)
         found: dict[str, float | int | str] = {}
         for writers in WRITERS:
             # In turn, so that a busy minute of the machine is not one way's alone.
             each_round = [
-                {way: await _tps(urls, way, writers, seconds) for way in WAYS}
+                {way: await _tps(urls, org_id, way, writers, seconds) for way in WAYS}
                 for _ in range(rounds)
             ]
             tps = {way: median(found[way] for found in each_round) for way in WAYS}
@@ -96,7 +98,7 @@ async def measure(seconds: int, rounds: int) -> Metrics:
         return found
 
 
-async def _prepare(urls: embedded.Urls) -> None:
+async def _prepare(urls: embedded.Urls) -> UUID:
     database = Database(urls.app, connections=1)
     org = await create_org(database, "Benchmark")
     await database.close()
@@ -104,9 +106,10 @@ async def _prepare(urls: embedded.Urls) -> None:
         link.execute(_TABLES)
         for table in ("quiet", "loud"):
             link.execute(_TRIGGER.format(table, f"org:{org.id}:dashboard").encode())
+    return org.id
 
 
-async def _tps(urls: embedded.Urls, way: Way, writers: int, seconds: int) -> float:
+async def _tps(urls: embedded.Urls, org_id: UUID, way: Way, writers: int, seconds: int) -> float:
     async with AsyncExitStack() as stack:
         if way in {"polled", "woken"}:
             await stack.enter_async_context(child(follow, urls.app, False))
@@ -116,7 +119,7 @@ async def _tps(urls: embedded.Urls, way: Way, writers: int, seconds: int) -> flo
             await stack.enter_async_context(link)
             await link.execute("listen bench")
         return await asyncio.to_thread(
-            _pgbench, urls.app, TABLES.get(way, "quiet"), writers, seconds
+            _pgbench, scoped(urls.app, org_id), TABLES.get(way, "quiet"), writers, seconds
         )
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from multiprocessing.connection import Connection
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -28,11 +29,18 @@ class Rate(msgspec.Struct):
     share: float
 
 
-def write(pipe: Connection, database_url: str, topics: Sequence[str], rate: int) -> None:
+def write(
+    pipe: Connection, database_url: str, org_id: UUID, topics: Sequence[str], rate: int
+) -> None:
     """Write `rate` transactions a second from the word `begin` on; answer `stop` with a Rate, and
     leave when the pipe is closed.
     """
-    uvloop.run(_write(pipe, database_url, topics, rate))
+    uvloop.run(_write(pipe, scoped(database_url, org_id), topics, rate))
+
+
+def scoped(database_url: str, org_id: UUID) -> str:
+    """The same database in the scope of one organisation, as long as a connection stands."""
+    return f"{database_url}&options=-capp.org%3D{org_id}"
 
 
 async def _write(pipe: Connection, url: str, topics: Sequence[str], rate: int) -> None:

@@ -44,6 +44,7 @@ PERSONA = Persona(
 )
 PEOPLE = (("demo@example.com", "Ana", Role.OWNER), ("colleague@example.com", "Ben", Role.AGENT))
 PASSWORD_FILE = "demo_password"  # noqa: S105 - the name of a file
+RECORDS = ("decisions/", "operations/drills.md")  # of what was decided and tried, row by row
 HERE = Path(__file__).parent
 PAGE_CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self'; script-src {service};"
@@ -80,11 +81,15 @@ async def prepare(service: Service, data_dir: Path, demo_port: int) -> Demo:
 
 
 def docs() -> Iterator[tuple[str, Path]]:
-    """This project's own documentation: what the demo's bot knows."""
+    """This project's own documentation, as far as it says how things are and how to use them: what
+    the demo's bot knows.
+    """
     packed = HERE / "docs"
     folder = packed if packed.is_dir() else HERE.parent / "docs"
     for path in sorted(folder.rglob("*.md")):
-        yield str(path.relative_to(folder)), path
+        name = str(path.relative_to(folder))
+        if not name.startswith(RECORDS):
+            yield name, path
 
 
 def fetcher(demo_port: int) -> Fetcher:

@@ -42,6 +42,8 @@ class Writer:
                 async with await psycopg.AsyncConnection[Any].connect(
                     self._url(), autocommit=True, connect_timeout=2
                 ) as link:
+                    scope = "select set_config('app.org', %s, false)"
+                    await link.execute(scope, (self._topic.split(":")[1],))
                     await self._write(link, per_s, at_once)
             except (psycopg.Error, OSError) as error:
                 code = getattr(error, "sqlstate", None) or type(error).__name__

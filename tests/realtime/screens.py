@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -111,11 +112,8 @@ async def _take(db: AsyncSession, house: House, shown: Screens, signal: Signal) 
             await _read_visitor_list(db, house, shown, ids["conversation_id"])
             await _join(db, house, shown.visitor_talks, ids["conversation_id"], internal=False)
         case "conversation_messages", "message.changed":
-            await _read_visitor_list(db, house, shown, ids["conversation_id"])
             for talks in (shown.talks, shown.visitor_talks):
                 await _read_message(db, house, talks, ids["message_id"])
-        case "conversation_messages", _:
-            await _read_visitor_list(db, house, shown, ids["conversation_id"])
         case "conversation_staff", "message.changed":
             await _read_message(db, house, shown.talks, ids["message_id"])
         case "org_knowledge", "document.changed":
@@ -138,13 +136,15 @@ async def _read_inbox(db: AsyncSession, house: House, shown: Screens, wanted: UU
 
 
 async def _read_visitor_list(db: AsyncSession, house: House, shown: Screens, wanted: UUID) -> None:
+    """By its own topic alone. The revision is the conversation's, whose topic tells it."""
     own = house.visitor.visitor_id
     shown.visitor_list.pop(wanted, None)
     try:
         row = await transcript.get(db, house.org_id, wanted, visitor_id=own)
     except NotFound:
         return
-    shown.visitor_list[wanted] = await inbox.visitor_conversation(db, row)
+    listed = await inbox.visitor_conversation(db, row)
+    shown.visitor_list[wanted] = msgspec.structs.replace(listed, rev=0)
 
 
 async def _read_talk(db: AsyncSession, house: House, shown: Screens, wanted: UUID) -> None:

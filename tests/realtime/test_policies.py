@@ -197,7 +197,7 @@ async def test_any_program_may_signal_on_its_own_topics(
 
     async with noting(database, ours, found):
         await send(database, ours.org_id, f"org:{ours.org_id}:dashboard")
-        await send(database, None, f"site:{ours.site_id}:dashboard")
+        await send(database, ours.org_id, f"site:{ours.site_id}:dashboard")
         await send(database, ours.org_id, f"org:{ours.org_id}:public", private=False)
 
     assert [payload for _, _, payload in found] == [{"a_id": "1"}] * 3
@@ -216,6 +216,8 @@ async def test_send_raises_when_it_cannot_write(
     for topic in (foreign, unknown, "org:nonsense:inbox", "", f"planet:{ours.org_id}:inbox"):
         with pytest.raises(DBAPIError, match="no such topic"):
             await send(database, ours.org_id, topic)
+    with pytest.raises(DBAPIError, match="no such topic"):
+        await send(database, None, f"org:{ours.org_id}:inbox")
     with pytest.raises(DBAPIError, match="private must be"):
         await send(database, ours.org_id, f"org:{ours.org_id}:inbox", private=False)
     with pytest.raises(DBAPIError, match="private must be"):

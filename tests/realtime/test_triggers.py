@@ -205,7 +205,7 @@ UPDATES = {
     "handoffs": (
         "set reason = 'another'",
         "set ended_at = now(), outcome = 'released'",
-        ["conversation_messages", "org_inbox", "site_inbox"],
+        ["conversation_messages", "org_inbox", "site_inbox", "visitor_conversations"],
     ),
     "documents": (
         "set leased_until = now(), attempts = attempts + 1, started_at = now(), updated_at = now()",
