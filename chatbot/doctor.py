@@ -8,7 +8,7 @@ from psycopg.rows import DictRow, dict_row
 from redis import Redis
 from redis.exceptions import RedisError
 
-from chatbot import pages
+from chatbot import descriptors, pages
 from chatbot.errors import StartupError
 from chatbot.settings import Settings
 from migrations import run
@@ -57,6 +57,7 @@ def examine(settings: Settings) -> list[Finding]:
     built = "built" if pages.are_built() else pages.NOT_BUILT
     findings.append(Finding("front ends", pages.are_built(), built, fatal=False))
     findings += [_model(settings), _embeddings(settings), _large(settings), _redis(settings)]
+    findings.append(_descriptors(settings))
     return findings
 
 
@@ -120,6 +121,18 @@ def _nodes(link: psycopg.Connection[DictRow], settings: Settings) -> Finding:
     if count > 1 and not settings.redis_url:
         text = f"{text}, without Redis. {WITHOUT_REDIS}"
     return Finding("nodes", True, text, fatal=False)  # less is heard at once, nothing is wrong
+
+
+def _descriptors(settings: Settings) -> Finding:
+    """Whether as many sockets can be open as the limits let in."""
+    wanted, most = descriptors.wanted(settings.limits), descriptors.possible()
+    text = f"at least {wanted:,} can be had"
+    if most < wanted:
+        text = (
+            f"few_descriptors: {most:,} can be had, {wanted:,} are wanted. Raise `ulimit -Hn`"
+            " (systemd: LimitNOFILE), or lower CHATBOT_LIMIT_SOCKETS_PER_PROCESS."
+        )
+    return Finding("descriptors", most >= wanted, text, fatal=False)
 
 
 def _redis(settings: Settings) -> Finding:

@@ -17,6 +17,8 @@ from typing import Final
 import structlog
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from chatbot.realtime import metrics
+
 AT_ONCE: Final = 4
 TICK_S: Final = 0.002
 LATE_S: Final = 0.010  # a loop that is later than this has enough to do: one connection a tick
@@ -67,7 +69,7 @@ class Line:
             if timer is not None:
                 timer.cancel()
         while self._waiting:
-            self._waiting.popleft()[0].close()
+            self._next()[0].close()
 
     def _take(self) -> None:
         for _ in range(TAKEN_AT_ONCE):
@@ -84,7 +86,7 @@ class Line:
 
     def _rest(self, error: OSError) -> None:
         """Other connections have to end first; the kernel keeps who comes meanwhile."""
-        log.error("serving.no_descriptors", error=errno.errorcode.get(error.errno or 0, "unknown"))
+        log.error("no_descriptors", error=errno.errorcode.get(error.errno or 0, "unknown"))
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._listener)
         self._again = loop.call_later(TAKE_AGAIN_S, self.open)
@@ -98,8 +100,17 @@ class Line:
             self._hear(connection)
         elif len(self._waiting) < LINE_MAX:
             self._waiting.append((connection, loop.time()))
+            metrics.IN_LINE.inc()
         else:
-            connection.close()
+            self._let_go(connection)
+
+    def _next(self) -> tuple[socket.socket, float]:
+        metrics.IN_LINE.dec()
+        return self._waiting.popleft()
+
+    def _let_go(self, connection: socket.socket) -> None:
+        metrics.LET_GO.inc()
+        connection.close()
 
     def _must_rest(self, now: float) -> bool:
         return now - self._begun_at < BUSY_S and self._is_busy()
@@ -126,9 +137,9 @@ class Line:
         if self._must_rest(now):
             most = 0
         while self._waiting and self._begun < most and loop.time() - now < LATE_S:
-            connection, since = self._waiting.popleft()
+            connection, since = self._next()
             if now - since > PATIENCE_S:
-                connection.close()
+                self._let_go(connection)
             else:
                 self._hear(connection)
         self._timer = None

@@ -14,7 +14,7 @@ from typing import Any
 
 import uvicorn
 
-from chatbot import doctor, embedded
+from chatbot import descriptors, doctor, embedded
 from chatbot.errors import StartupError
 from chatbot.pace import IsBusy, Line, never, parting
 from chatbot.settings import Settings
@@ -30,10 +30,12 @@ WS_MESSAGE_BYTES_MAX = 65_536
 
 @contextmanager
 def ready(settings: Settings) -> Generator[Settings]:
-    """Settings with a database that can be used: the one they name, or the embedded one, migrated.
+    """Settings with a database that can be used: the one they name, or the embedded one, migrated;
+    and as many descriptors as they let sockets in, if the system has them.
 
     Raises StartupError, with its code, for anything that must be mended first.
     """
+    descriptors.allow(settings.limits)
     if settings.database_url:
         doctor.refuse_unsound(settings)
         yield settings

@@ -76,4 +76,4 @@ class Signs:
             await self.write()
         except Exception as error:
             # Nobody's call may fail for this; the next one of the same session notes it again.
-            log.warning("visitors.signs_not_written", error=type(error).__name__)
+            log.warning("signs_not_written", error=type(error).__name__)
