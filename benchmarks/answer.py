@@ -85,7 +85,7 @@ async def serving(database: Database) -> AsyncGenerator[str]:
         database_url=database.url, secret_keys=(SECRET,), public_url=url, limits=LIMITS
     )
     service = Service(settings, run_jobs=False)
-    server = WebServer(service.asgi, is_busy=service.realtime.is_busy)
+    server = WebServer(service.asgi, crowd=service.realtime)
     running = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)

@@ -10,7 +10,6 @@ there.
 import asyncio
 import contextlib
 import secrets
-from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
@@ -35,7 +34,6 @@ from chatbot.visitors.tables import VisitorRecord, VisitorSession
 
 ORIGIN: Final = "https://www.example.org"
 SOCKETS: Final = 1_000
-CROWDS: Final = 1  # a second one would take the server's processor while all leave
 ROWS_AT_ONCE: Final = 500
 IN_WITHIN_S: Final = 300
 OUT_WITHIN_S: Final = 60
@@ -68,24 +66,21 @@ async def measure(sockets: int) -> Metrics:
 
 async def _measure(service: Child, talks: Sequence[Talk]) -> Metrics:
     async with contextlib.AsyncExitStack() as stack:
-        parts = [talks[number::CROWDS] for number in range(CROWDS)]
-        crowds = [
-            await stack.enter_async_context(child(run, service.said, ORIGIN, list(part)))
-            for part in parts
-        ]
+        # One process: a second one would take the server's processor while all leave.
+        crowd = await stack.enter_async_context(child(run, service.said, ORIGIN, list(talks)))
         warm = await stack.enter_async_context(child(run, service.said, ORIGIN, list(talks[:20])))
-        await _come(service, [warm], 20)
-        await _go(service, [warm])
+        await _come(service, warm, 20)
+        await _go(service, warm)
         before: Look = await service.ask("look")
-        first = await _come(service, crowds, len(talks))
+        first = await _come(service, crowd, len(talks))
         await asyncio.sleep(SETTLE_S)
         held: Look = await service.ask("look")
         idle = service.cpu_s()
         await asyncio.sleep(SETTLE_S)
         idle = service.cpu_s() - idle
         await service.ask("look")
-        dropped = await _go(service, crowds)
-        back = await _come(service, crowds, len(talks))
+        dropped = await _go(service, crowd)
+        back = await _come(service, crowd, len(talks))
         return {
             "sockets": len(talks),
             "kib_per_connection": round((held.rss - before.rss) / len(talks) / 1024, 1),
@@ -96,24 +91,19 @@ async def _measure(service: Child, talks: Sequence[Talk]) -> Metrics:
         }
 
 
-async def _come(service: Child, crowds: Sequence[Child], sockets: int) -> Metrics:
+async def _come(service: Child, crowd: Child, sockets: int) -> Metrics:
     """All sockets connect, prove themselves and subscribe; what that took."""
     loop = asyncio.get_running_loop()
     cpu, database = service.cpu_s(), _database_cpu_s()
     await service.ask("look")
     began, looks = loop.time(), list[Look]()
-    for crowd in crowds:
-        await crowd.ask("connect")
-    states: list[State] = []
+    state: State = await crowd.ask("connect")
     async with asyncio.timeout(IN_WITHIN_S):
-        while sum(state.joined for state in states) < sockets:
+        while state.joined < sockets:
             await asyncio.sleep(0.25)
-            states = [await crowd.ask("state") for crowd in crowds]
+            state = await crowd.ask("state")
             looks.append(await service.ask("look"))
-    after_s = sorted(after for state in states for after in state.after_s)
-    refused: Counter[str] = Counter()
-    for state in states:
-        refused.update(state.refused)
+    after_s = sorted(state.after_s)
     return {
         "back_s": round(after_s[-1], 1),
         "returns_per_s": round(sockets / (loop.time() - began)),
@@ -124,15 +114,15 @@ async def _come(service: Child, crowds: Sequence[Child], sockets: int) -> Metric
         "database_cpu_ms_per_return": round((_database_cpu_s() - database) / sockets * 1e3, 2),
         "queries_per_return": round(sum(look.statements for look in looks) / sockets, 2),
         "ways_per_return": round(sum(look.ways for look in looks) / sockets, 2),
-        "refused": " ".join(f"{code}:{count}" for code, count in refused.items()) or "none",
+        "refused": " ".join(f"{code}:{count}" for code, count in state.refused.items()) or "none",
     }
 
 
-async def _go(service: Child, crowds: Sequence[Child]) -> Metrics:
+async def _go(service: Child, crowd: Child) -> Metrics:
     """All sockets drop at once: how long until the server let go of all."""
     loop = asyncio.get_running_loop()
     began, looks = loop.time(), list[Look]()
-    await asyncio.gather(*(crowd.ask("drop") for crowd in crowds))
+    await crowd.ask("drop")
     async with asyncio.timeout(OUT_WITHIN_S):
         while not looks or looks[-1].sockets > 0:
             await asyncio.sleep(0.1)

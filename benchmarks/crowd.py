@@ -188,7 +188,7 @@ class Guest(asyncio.Protocol):
             self._refuse(error["code"], error.get("retry_after_s", 0))
 
     def _hear_topics(self, answer: dict[str, Any]) -> None:
-        if self._is_refused(answer):
+        if self._left_if_refused(answer):
             return
         if set(answer["topics"].values()) != {"ok"} or answer["reset"]:
             self._refuse("reset" if answer["reset"] else "topic", 0)
@@ -198,14 +198,14 @@ class Guest(asyncio.Protocol):
         self._send("42/visitor,2" + msgspec.json.encode(asked).decode())
 
     def _hear_presence(self, answer: dict[str, Any]) -> None:
-        if self._is_refused(answer):
+        if self._left_if_refused(answer):
             return
         self._attempt, self.joined = 0, True
         if self._timer is not None:
             self._timer.cancel()
         self._crowd.came_in()
 
-    def _is_refused(self, answer: dict[str, Any]) -> bool:
+    def _left_if_refused(self, answer: dict[str, Any]) -> bool:
         error = answer.get("error")
         if error is not None:
             self._refuse(error["code"], error.get("retry_after_s", 0))

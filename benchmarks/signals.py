@@ -31,8 +31,8 @@ from chatbot.settings import Limits
 from chatbot.staff.login import Staff
 from chatbot.tokens import Tokens
 from chatbot.visitors import sessions
-from chatbot.visitors.sessions import Visitor
-from chatbot.visitors.signs import Signs
+from chatbot.visitors.seen import Seen
+from chatbot.visitors.sessions import Sessions, Visitor
 
 FAN_OUT = 5
 SOCKETS_MAX = 10_000
@@ -172,6 +172,10 @@ async def _tick(database: Database, talk: Talk, number: int) -> None:
         await db.execute(_SEND, {"at": at, "n": str(number), "topic": talk.topic})
 
 
+def sessions_of(database: Database) -> Sessions:
+    return Sessions(database, TOKENS, Seen(database))
+
+
 async def begin_talks(database: Database, amount: int, *, each: int = TALKS_EACH) -> list[Talk]:
     """Conversations in a new organisation, `each` of them the same visitor's."""
     org = await create_org(database, "Benchmark")
@@ -181,9 +185,7 @@ async def begin_talks(database: Database, amount: int, *, each: int = TALKS_EACH
     while len(talks) < amount:
         async with database.transaction(org.id, actor="system") as db:
             _, _, token = await sessions.issue(db, TOKENS, site, origin=ORIGIN, locale=None)
-        visitor = await sessions.authenticate(
-            database, TOKENS, token, ORIGIN, signs=Signs(database)
-        )
+        visitor = await sessions_of(database).authenticate(token, ORIGIN)
         async with database.transaction(org.id, actor=visitor.actor) as db:
             for _ in range(min(each, amount - len(talks))):
                 talk, _ = await transcript.begin(db, visitor, new_id().hex, most=each)
@@ -196,15 +198,12 @@ async def begin_talks(database: Database, amount: int, *, each: int = TALKS_EACH
 async def serving(database: Database, limits: Limits = LIMITS) -> AsyncGenerator[str]:
     """The real-time layer alone behind uvicorn on a free port; gives its address."""
 
-    async def visitor(token: str, origin: str | None) -> Visitor:
-        return await sessions.authenticate(database, TOKENS, token, origin, signs=Signs(database))
-
     async def staff(token: str) -> tuple[Staff, Any]:
         raise NotSignedIn
 
     realtime = Realtime(
         database=database,
-        visitors=visitor,
+        visitors=sessions_of(database).authenticate,
         staff=staff,
         public_url="http://localhost",
         limits=limits,

@@ -68,7 +68,7 @@ async def _serve(pipe: Connection, database_url: str, limits: dict[str, int], mo
         )
         service = Service(settings, run_jobs=False)
         watch = Watch(service)
-        server = WebServer(service.asgi, is_busy=service.realtime.is_busy)
+        server = WebServer(service.asgi, crowd=service.realtime)
         keep_for_good()
         running = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:

@@ -46,7 +46,7 @@ async def _serve(pipe: Connection, database_url: str, endpoint_url: str) -> None
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         service = Service(settings(database_url, endpoint_url, url), run_jobs=False)
         watch = _Watch(service.database)
-        server = WebServer(service.asgi, is_busy=service.realtime.is_busy)
+        server = WebServer(service.asgi, crowd=service.realtime)
         keep_for_good()
         running = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:

@@ -50,9 +50,9 @@ from chatbot.staff.api import provide_staff
 from chatbot.staff.login import Passwords
 from chatbot.throttle import Throttle
 from chatbot.tokens import Tokens
-from chatbot.visitors import doors, sessions
 from chatbot.visitors.doors import provide_visitor
-from chatbot.visitors.signs import Signs
+from chatbot.visitors.seen import Seen
+from chatbot.visitors.sessions import Lifetime, Sessions
 from knowledge import rerank
 from knowledge.embed import Embedder, LocalEmbedder, hosted
 from knowledge.errors import KnowledgeError
@@ -117,7 +117,10 @@ class Service:
             settings.database_url, connections=settings.limits.database_connections
         )
         self.tokens = Tokens(settings.secret_keys)
-        self.signs = Signs(self.database)
+        self.seen = Seen(self.database)
+        self.visitor_sessions = Sessions(
+            self.database, self.tokens, self.seen, Lifetime.of(settings.limits)
+        )
         self.jobs = Jobs(settings.database_url)
         self.models = models_of(settings, embedder)
         self.reranker = reranker_of(settings)
@@ -155,7 +158,7 @@ class Service:
 
     async def start(self) -> None:
         """Follow the database, take up what a dead process left, and run jobs if told to."""
-        await self.signs.start()
+        await self.seen.start()
         await self.realtime.start()
         await self.answers.open()
         if self._run_jobs:
@@ -176,7 +179,7 @@ class Service:
         await self.endpoints.close()
         if self.reranker is not None:
             await self.reranker.close()
-        await self.signs.stop()
+        await self.seen.stop()
         await self.database.close()
 
     async def _reserve(self, asked: Asked, tokens: int) -> str | None:
@@ -199,18 +202,12 @@ class Service:
                 pass
 
     def _realtime(self) -> Realtime:
-        async def visitor(token: str, origin: str | None) -> sessions.Visitor:
-            lifetime = doors.lifetime(self.settings)
-            return await sessions.authenticate(
-                self.database, self.tokens, token, origin, signs=self.signs, lifetime=lifetime
-            )
-
         async def staff(token: str) -> tuple[login.Staff, datetime]:
             return await login.authenticate_socket(self.database, self.tokens, token)
 
         return Realtime(
             database=self.database,
-            visitors=visitor,
+            visitors=self.visitor_sessions.authenticate,
             staff=staff,
             public_url=self.settings.public_url,
             limits=self.settings.limits,
@@ -223,7 +220,7 @@ class Service:
             "settings": self.settings,
             "database": self.database,
             "tokens": self.tokens,
-            "signs": self.signs,
+            "visitor_sessions": self.visitor_sessions,
             "passwords": Passwords(),
             "throttle": self.throttle,
             "jobs": self.jobs,

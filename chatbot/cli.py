@@ -82,8 +82,7 @@ def demo_command(port: int, demo_port: int | None, data_dir: Path | None, reset:
         click.echo(demo.greeting(found.public_url, prepared, website_url))
         website = demo.website(prepared.tag, found.public_url)
         apps = [(service.asgi, listener), (website, website_listener)]
-        realtime = service.realtime
-        await serving.serve(apps, on_leaving=realtime.drain, is_busy=realtime.is_busy)
+        await serving.serve(apps, crowd=service.realtime)
 
     with serving.ready(settings) as found:
         _run(run_demo(found))

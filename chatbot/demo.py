@@ -44,7 +44,7 @@ PERSONA = Persona(
 )
 PEOPLE = (("demo@example.com", "Ana", Role.OWNER), ("colleague@example.com", "Ben", Role.AGENT))
 PASSWORD_FILE = "demo_password"  # noqa: S105 - the name of a file
-RECORDS = ("decisions/", "operations/drills.md")  # of what was decided and tried, row by row
+RECORDS = ("decisions/", "operations/drills.md")
 HERE = Path(__file__).parent
 PAGE_CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self'; script-src {service};"
@@ -81,8 +81,8 @@ async def prepare(service: Service, data_dir: Path, demo_port: int) -> Demo:
 
 
 def docs() -> Iterator[tuple[str, Path]]:
-    """This project's own documentation, as far as it says how things are and how to use them: what
-    the demo's bot knows.
+    """What the demo's bot knows: the pages that say how this project works, not the records of
+    decisions and drills.
     """
     packed = HERE / "docs"
     folder = packed if packed.is_dir() else HERE.parent / "docs"

@@ -3,20 +3,23 @@
 import contextlib
 import resource
 
+from chatbot.realtime.sockets.line import LINE_MAX
 from chatbot.settings import Limits
 
 BESIDE = 1_000  # the database, files, and who is told that there is no room
 WITHOUT_END = resource.RLIM_INFINITY
+UNLIMITED = 2**31  # more than anybody wants
 
 
 def wanted(limits: Limits) -> int:
-    return limits.sockets_per_process + BESIDE
+    """One for each socket that is let in, for each that waits in line, and for the rest."""
+    return limits.sockets_per_process + LINE_MAX + BESIDE
 
 
 def possible() -> int:
     """What the system lets this process have at most."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 2**31 if most == WITHOUT_END else most
+    return UNLIMITED if most == WITHOUT_END else most
 
 
 def allow(limits: Limits) -> None:

@@ -6,17 +6,18 @@ import gc
 import secrets
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 
 from chatbot import descriptors, doctor, embedded
 from chatbot.errors import StartupError
-from chatbot.pace import IsBusy, Line, never, parting
+from chatbot.realtime.sockets.line import Line
+from chatbot.realtime.sockets.partings import parting
 from chatbot.settings import Settings
 from migrations import run
 
@@ -24,7 +25,7 @@ SECRETS_FILE = "secret_keys"
 SHUTDOWN_S = 15
 COLLECT_AFTER = (10_000, 20, 20)  # objects, rounds of the young, rounds of the middle-aged
 LEAVING_WITHIN_S = 15
-BACKLOG = 4_096  # what systems allow at most, as a rule
+BACKLOG = 4_096  # the most that Linux gives by default since 5.4; macOS gives 128
 WS_MESSAGE_BYTES_MAX = 65_536
 
 
@@ -127,6 +128,18 @@ class Lifeline:
         loop.add_reader(descriptor, gone)
 
 
+class Crowd(Protocol):
+    """Those who stay connected, as the web server sees them."""
+
+    def is_busy(self) -> bool:
+        """Whether so many come in that another would only wait."""
+        ...
+
+    async def drain(self) -> None:
+        """Send them away, before the server closes what is left in its own way."""
+        ...
+
+
 class WebServer(uvicorn.Server):
     """One app on one socket, as we run it everywhere; leaves signals to `serve`, which may run
     two.
@@ -138,12 +151,10 @@ class WebServer(uvicorn.Server):
         *,
         shutdown_s: int = SHUTDOWN_S,
         on_started: Callable[[], None] = lambda: None,
-        on_leaving: Callable[[], Awaitable[None]] | None = None,
-        is_busy: IsBusy = never,
+        crowd: Crowd | None = None,
     ) -> None:
-        self._is_busy = is_busy
         self._on_started = on_started
-        self._on_leaving = on_leaving
+        self._crowd = crowd
         self._lines: list[Line] = []
         super().__init__(
             uvicorn.Config(
@@ -169,7 +180,7 @@ class WebServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve. The connections of `sockets` are ours to take, and to begin in time."""
-        await super().startup([])
+        await super().startup([])  # with None uvicorn would bind a port itself
         begin = partial(
             self.config.http_protocol_class,
             config=self.config,
@@ -181,32 +192,31 @@ class WebServer(uvicorn.Server):
             line.open()
         self._on_started()
 
+    def _is_busy(self) -> bool:
+        return self._crowd is not None and self._crowd.is_busy()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say so first: what follows closes every connection."""
-        if self._on_leaving is not None:
+        if self._crowd is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LEAVING_WITHIN_S):
-                    await self._on_leaving()
+                    await self._crowd.drain()
         for line in self._lines:
-            line.close()
+            await line.close()
         await super().shutdown(sockets)
 
 
 async def serve(
     apps: Sequence[tuple[Any, socket.socket]],
     *,
-    on_leaving: Callable[[], Awaitable[None]] | None = None,
-    is_busy: IsBusy = never,
+    crowd: Crowd | None = None,
     life: Lifeline | None = None,
 ) -> None:
-    """Run each app on its socket until SIGINT or SIGTERM, or the parent's end; then `on_leaving`,
-    and let what runs end, bounded in time. Raises StartupError when an app cannot start.
+    """Run each app on its socket until SIGINT or SIGTERM, or the parent's end; then drain the
+    crowd, and let what runs end, bounded in time. Raises StartupError when an app cannot start.
     """
     life = life or Lifeline(None)
-    servers = [
-        WebServer(app, on_started=life.tell_ready, on_leaving=on_leaving, is_busy=is_busy)
-        for app, _ in apps
-    ]
+    servers = [WebServer(app, on_started=life.tell_ready, crowd=crowd) for app, _ in apps]
 
     def leave() -> None:
         for server in servers:

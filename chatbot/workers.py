@@ -144,15 +144,7 @@ def serve(
     listener = serving.bind(host, port, shared=worker_of is not None)
     with serving.ready(settings) as found:
         service = Service(found, run_jobs=not no_jobs)
-        realtime = service.realtime
-        uvloop.run(
-            serving.serve(
-                [(service.asgi, listener)],
-                on_leaving=realtime.drain,
-                is_busy=realtime.is_busy,
-                life=life,
-            )
-        )
+        uvloop.run(serving.serve([(service.asgi, listener)], crowd=service.realtime, life=life))
     return 0
 
 

@@ -27,7 +27,7 @@ def test_a_process_that_may_have_more_descriptors_takes_what_it_needs() -> None:
     assert allowed(descriptors.wanted(LIMITS)) == descriptors.wanted(LIMITS)
 
 
-def test_it_takes_what_it_can_have_where_that_is_less() -> None:
+def test_a_process_takes_what_it_can_have_where_that_is_less() -> None:
     assert allowed(512) == 512
 
 

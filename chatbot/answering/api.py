@@ -24,8 +24,7 @@ from chatbot.staff.login import Staff
 from chatbot.throttle import Throttle
 from chatbot.tokens import Tokens
 from chatbot.visitors import doors, sessions
-from chatbot.visitors.sessions import Visitor
-from chatbot.visitors.signs import Signs
+from chatbot.visitors.sessions import Sessions, Visitor
 
 REV_MAX = 2**63 - 1
 
@@ -102,7 +101,7 @@ async def open_session(
     throttle: NamedDependency[Throttle],
     asking: NamedDependency[Asking],
     settings: NamedDependency[Settings],
-    signs: NamedDependency[Signs],
+    visitor_sessions: NamedDependency[Sessions],
 ) -> SessionReply:
     """A session for the page's origin: a new visitor, or the one of a valid earlier token."""
     site = await site_by_key(database, key)
@@ -113,15 +112,7 @@ async def open_session(
     most = settings.limits.sessions_per_minute
     throttle.spend("session", block, per_minute=most)
     token = data.resume.token if data.resume else doors.bearer(request)
-    known = await _known(
-        token=token,
-        origin=origin,
-        site=site,
-        database=database,
-        tokens=tokens,
-        settings=settings,
-        signs=signs,
-    )
+    known = await _known(visitor_sessions, token, origin, site)
     async with database.transaction(site.org_id, actor="system") as db:
         if known is not None:
             session, fresh = await sessions.renew(db, tokens, known)
@@ -132,7 +123,7 @@ async def open_session(
         conversations = await inbox.visitor_conversations(db, site.org_id, session.visitor_id)
     return SessionReply(
         token=fresh,
-        expires_at=session.created_at + doors.lifetime(settings).absolute,
+        expires_at=session.created_at + visitor_sessions.lifetime.absolute,
         visitor=VisitorView(session.visitor_id),
         site=_site_view(site, staffed=await asking.is_staffed(site.org_id)),
         conversations=conversations,
@@ -291,24 +282,14 @@ STAFF_ROUTES = Router(path="/", route_handlers=[read_staff_transcript])
 
 
 async def _known(
-    *,
-    token: str | None,
-    origin: str,
-    site: Site,
-    database: Database,
-    tokens: Tokens,
-    settings: Settings,
-    signs: Signs,
+    visitor_sessions: Sessions, token: str | None, origin: str, site: Site
 ) -> Visitor | None:
     """The visitor of an earlier token, when it is still good for this site and origin."""
     if token is None:
         return None
     try:
-        lives = doors.lifetime(settings)
-        session = await sessions.find(database, tokens, token, absolute=lives.absolute)
-        visitor = sessions.verified(
-            tokens, session, origin, signs=signs, lifetime=lives, to_renew=True
-        )
+        session = await visitor_sessions.find(token)
+        visitor = visitor_sessions.verified(session, origin, to_renew=True)
     except NotSignedIn:
         return None
     return visitor if (visitor.org_id, visitor.site_id) == (site.org_id, site.id) else None

@@ -14,7 +14,9 @@ import socketio
 from chatbot.database import Database
 from chatbot.realtime import metrics, topics
 from chatbot.realtime.doors.counting import Counting
-from chatbot.realtime.doors.door import Deps, Door
+from chatbot.realtime.doors.deeds import Deeds
+from chatbot.realtime.doors.door import CONNECTS_AT_ONCE, Deps, Door
+from chatbot.realtime.doors.hearing import JOINS_AT_ONCE
 from chatbot.realtime.doors.reports import Reports
 from chatbot.realtime.doors.staff_socket import StaffAuth, StaffDoor
 from chatbot.realtime.doors.switch import Switch
@@ -32,7 +34,7 @@ from chatbot.realtime.sockets.server import NAMESPACES, SocketServer
 from chatbot.settings import Limits
 
 WRITTEN_WITHIN_S = 2.0
-BUSY_WAITING = 32  # twice what the database is asked at a time
+BUSY_WAITING = 2 * (CONNECTS_AT_ONCE + JOINS_AT_ONCE)  # twice what one door asks at a time
 
 
 class Realtime:
@@ -56,6 +58,7 @@ class Realtime:
         self._bus = bus or LocalBus()
         self._nodes = Nodes(self._bus, database, self.server.deliver)
         self.frames = self._nodes.frames
+        deeds = Deeds(database, lambda: self.relay.catalogue)
         self._deps = Deps(
             database,
             self.relay,
@@ -63,6 +66,7 @@ class Realtime:
             self.server,
             limits,
             Entrance(limits.joins_per_second_process),
+            deeds,
         )
         node = secrets.token_hex(8)
         self.attending = Attending(database, node=node)
@@ -70,7 +74,7 @@ class Realtime:
             server=self.server,
             bus=self._bus,
             database=database,
-            catalogue=lambda: self.relay.catalogue,
+            deeds=deeds,
             node=node,
         )
         self._drain = Drain(self.server)

@@ -89,7 +89,8 @@ def signal(row: Row, cursor: Cursor) -> Signal:
 
 
 def fold(signals: Iterable[Signal]) -> list[Signal]:
-    """One signal for each (topic, event, ids): the last one, with the highest version of them all.
+    """One signal for each (topic, event, ids): the last one, with the highest version of them all,
+    or none when one of them has none, which is fetched whatever is shown.
 
     The last id stands for the others. Rows come in the order of transaction ids, which is not the
     order of commits, so the last row need not be the newest version.
@@ -138,9 +139,9 @@ def visible(xid: int, snapshot: str) -> bool:
 
 
 def _with_version_of(signal: Signal, earlier: Signal) -> Signal:
-    if earlier.version is None or (signal.version or 0) >= earlier.version:
-        return signal
-    return msgspec.structs.replace(signal, version=earlier.version)
+    if signal.version is None or earlier.version is None:
+        return msgspec.structs.replace(signal, version=None)
+    return msgspec.structs.replace(signal, version=max(signal.version, earlier.version))
 
 
 def _ids(payload: Mapping[str, Any]) -> dict[str, str]:

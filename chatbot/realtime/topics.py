@@ -150,6 +150,11 @@ class Catalogue:
         topic = self.parse(name)
         return topic is not None and listener in topic.kind.listeners
 
+    def may_announce(self, name: str, listener: Listener) -> bool:
+        """Whether this sort of client may ask to be shown there as present; the same."""
+        topic = self.parse(name)
+        return topic is not None and listener in topic.kind.present
+
     def is_paused(self, topic: Topic) -> bool:
         """Whether nothing of this kind is to be told until somebody resumes it."""
         return (topic.scope, topic.feature) in self._paused

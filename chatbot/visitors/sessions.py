@@ -1,6 +1,7 @@
 """A visitor's anonymous session: issued to an allowed origin, verified on every call, revocable."""
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
@@ -14,8 +15,9 @@ from chatbot.errors import Forbidden, NotSignedIn
 from chatbot.orgs import origins
 from chatbot.orgs.tables import Site
 from chatbot.question import ask
+from chatbot.settings import Limits
 from chatbot.tokens import Tokens
-from chatbot.visitors.signs import Signs
+from chatbot.visitors.seen import Seen
 from chatbot.visitors.tables import VisitorRecord, VisitorSession
 
 PURPOSE = "visitor-session.v1"
@@ -35,13 +37,21 @@ select session.* from scope, lateral (
 
 
 class Lifetime(msgspec.Struct, frozen=True):
-    """How long a session lives: at most, and without a sign of life."""
+    """How long a session lives: at most, and without being used."""
 
-    absolute: timedelta = timedelta(days=30)
-    idle: timedelta = timedelta(hours=24)
+    absolute: timedelta
+    idle: timedelta
+
+    @classmethod
+    def of(cls, limits: Limits) -> "Lifetime":
+        """What the settings say."""
+        return cls(
+            absolute=timedelta(days=limits.visitor_session_days),
+            idle=timedelta(hours=limits.visitor_idle_hours),
+        )
 
 
-DEFAULT_LIFETIME = Lifetime()
+DEFAULT_LIFETIME = Lifetime.of(Limits())
 
 
 class Visitor(msgspec.Struct, frozen=True):
@@ -57,6 +67,63 @@ class Visitor(msgspec.Struct, frozen=True):
     @property
     def actor(self) -> str:
         return f"visitor:{self.visitor_id}"
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """What tells whose a token is, and for how long."""
+
+    database: Database
+    tokens: Tokens
+    seen: Seen
+    lifetime: Lifetime = DEFAULT_LIFETIME
+
+    async def authenticate(self, token: str, origin: str | None) -> Visitor:
+        """The visitor behind a token; NotSignedIn for anything wrong, whatever it was.
+
+        `origin` is what the browser sent and must be the session's own; None is a caller without a
+        browser.
+        """
+        return self.verified(await self.find(token), origin)
+
+    async def find(self, token: str) -> VisitorSession:
+        """The session that a token names, live or not; NotSignedIn when the token is not one of
+        ours.
+        """
+        claims, _ = self.tokens.read(PURPOSE, token, age_max=self.lifetime.absolute)
+        try:
+            org_id, site_id = UUID(claims["org"]), UUID(claims["site"])
+            hashed = sha256(claims["sid"].encode()).digest()
+        except (KeyError, ValueError) as error:
+            raise NotSignedIn from error
+        rows = await ask(self.database, _FIND, {"hash": hashed}, org_id=org_id, actor="")
+        if not rows or rows[0].site_id != site_id:
+            raise NotSignedIn
+        return VisitorSession(**{name: getattr(rows[0], name) for name in _COLUMNS})
+
+    def verified(
+        self, session: VisitorSession, origin: str | None, *, to_renew: bool = False
+    ) -> Visitor:
+        """The visitor of a session that is live and used from its own origin; `to_renew` also takes
+        one that was renewed a moment ago.
+        """
+        now = self.tokens.now()
+        revoked = session.revoked_at is not None
+        if to_renew and session.revoked_at is not None and session.renewed_as is not None:
+            revoked = now - session.revoked_at > RENEWAL_GRACE
+        dead = revoked or now - session.last_seen_at > self.lifetime.idle
+        if dead or (origin is not None and origin != session.origin):
+            raise NotSignedIn
+        if now - session.last_seen_at > SEEN_EVERY:
+            self.seen.note(session.org_id, session.id)
+        return Visitor(
+            org_id=session.org_id,
+            site_id=session.site_id,
+            visitor_id=session.visitor_id,
+            session_id=session.id,
+            origin=session.origin,
+            expires_at=session.created_at + self.lifetime.absolute,
+        )
 
 
 def check_origin(site: Site, origin: str | None, own_origin: str) -> str:
@@ -107,73 +174,6 @@ async def revoke(
         update(VisitorSession)
         .where(*own, VisitorSession.revoked_at.is_(None))
         .values(revoked_at=utc_now(), renewed_as=renewed_as)
-    )
-
-
-async def find(
-    database: Database, tokens: Tokens, token: str, *, absolute: timedelta
-) -> VisitorSession:
-    """The session that a token names, live or not; NotSignedIn when the token is not one of
-    ours.
-    """
-    claims, _ = tokens.read(PURPOSE, token, age_max=absolute)
-    try:
-        org_id, site_id = UUID(claims["org"]), UUID(claims["site"])
-        hashed = sha256(claims["sid"].encode()).digest()
-    except (KeyError, ValueError) as error:
-        raise NotSignedIn from error
-    rows = await ask(database, _FIND, {"hash": hashed}, org_id=org_id, actor="")
-    if not rows or rows[0].site_id != site_id:
-        raise NotSignedIn
-    return VisitorSession(**{name: getattr(rows[0], name) for name in _COLUMNS})
-
-
-async def authenticate(
-    database: Database,
-    tokens: Tokens,
-    token: str,
-    origin: str | None,
-    *,
-    signs: Signs,
-    lifetime: Lifetime = DEFAULT_LIFETIME,
-) -> Visitor:
-    """The visitor behind a token; NotSignedIn for anything wrong, whatever it was.
-
-    `origin` is what the browser sent and must be the session's own; None is a caller without a
-    browser.
-    """
-    session = await find(database, tokens, token, absolute=lifetime.absolute)
-    return verified(tokens, session, origin, signs=signs, lifetime=lifetime)
-
-
-def verified(
-    tokens: Tokens,
-    session: VisitorSession,
-    origin: str | None,
-    *,
-    signs: Signs,
-    lifetime: Lifetime,
-    to_renew: bool = False,
-) -> Visitor:
-    """The visitor of a session that is live and used from its own origin; `to_renew` also takes one
-    that was renewed a moment ago.
-    """
-    now = tokens.now()
-    revoked = session.revoked_at is not None
-    if to_renew and session.revoked_at is not None and session.renewed_as is not None:
-        revoked = now - session.revoked_at > RENEWAL_GRACE
-    dead = revoked or now - session.last_seen_at > lifetime.idle
-    if dead or (origin is not None and origin != session.origin):
-        raise NotSignedIn
-    if now - session.last_seen_at > SEEN_EVERY:
-        signs.note(session.org_id, session.id)
-    return Visitor(
-        org_id=session.org_id,
-        site_id=session.site_id,
-        visitor_id=session.visitor_id,
-        session_id=session.id,
-        origin=session.origin,
-        expires_at=session.created_at + lifetime.absolute,
     )
 
 

@@ -24,14 +24,15 @@ declare
   org uuid := h ->> 'org_id';
   talk uuid := h ->> 'conversation_id';
   ids jsonb := jsonb_build_object('conversation_id', talk);
+  with_handoff jsonb := ids || jsonb_build_object('handoff_id', h -> 'id');
 begin
   insert into realtime.messages (org_id, topic, event, payload)
     select org, told.topic, told.event, told.payload
       from public.conversations c, lateral (
         values
-          (concat_ws(':', 'conversation', talk, 'messages'), handoff_signal.event, ids || jsonb_build_object('handoff_id', h -> 'id')),
-          (concat_ws(':', 'org', org, 'inbox'), handoff_signal.event, ids || jsonb_build_object('handoff_id', h -> 'id')),
-          (concat_ws(':', 'site', c.site_id, 'inbox'), handoff_signal.event, ids || jsonb_build_object('handoff_id', h -> 'id')),
+          (concat_ws(':', 'conversation', talk, 'messages'), handoff_signal.event, with_handoff),
+          (concat_ws(':', 'org', org, 'inbox'), handoff_signal.event, with_handoff),
+          (concat_ws(':', 'site', c.site_id, 'inbox'), handoff_signal.event, with_handoff),
           (concat_ws(':', 'visitor', c.visitor_id, 'conversations'), 'conversation.changed', ids)
       ) told (topic, event, payload)
       where c.org_id = org and c.id = talk

@@ -14,8 +14,7 @@ from chatbot.database import Database, new_id
 from chatbot.orgs.tables import Site
 from chatbot.staff.login import Staff
 from chatbot.visitors import sessions
-from chatbot.visitors.signs import Signs
-from tests.realtime.conftest import SITE_ORIGIN, TOKENS, House
+from tests.realtime.conftest import SITE_ORIGIN, TOKENS, House, sessions_of
 
 Houses = tuple[House, House]
 
@@ -40,9 +39,7 @@ async def another_visitor(database: Database, house: House) -> House:
     async with database.transaction(house.org_id, actor="system") as db:
         site = await db.get_one(Site, (house.org_id, house.site_id))
         _, _, token = await sessions.issue(db, TOKENS, site, origin=SITE_ORIGIN, locale=None)
-    visitor = await sessions.authenticate(
-        database, TOKENS, token, SITE_ORIGIN, signs=Signs(database)
-    )
+    visitor = await sessions_of(database).authenticate(token, SITE_ORIGIN)
     return await another_conversation(database, replace(house, visitor=visitor))
 
 

@@ -55,7 +55,7 @@ async def run(database_url: str, redis_url: str, descriptor: int) -> None:
         limits=live.ROOMY,
     )
     service = Service(settings, model=Script(*WORDS, pause_s=PAUSE_S), run_jobs=False)
-    await serving.serve([(service.asgi, listener)], on_leaving=service.realtime.drain)
+    await serving.serve([(service.asgi, listener)], crowd=service.realtime)
 
 
 def start(database_url: str, redis_url: str, descriptor: int) -> int:

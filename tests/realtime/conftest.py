@@ -1,7 +1,8 @@
 """Two organisations, each with a visitor and a colleague, and a server to hear them live."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,6 @@ import aiohttp
 import psycopg
 import pytest
 import socketio
-import uvicorn
 from sqlalchemy import update
 
 from chatbot import embedded
@@ -29,8 +29,9 @@ from chatbot.staff.login import Staff
 from chatbot.staff.tables import Role, StaffMember, StaffSession
 from chatbot.tokens import Tokens
 from chatbot.visitors import sessions
-from chatbot.visitors.sessions import Visitor
-from chatbot.visitors.signs import Signs
+from chatbot.visitors.seen import Seen
+from chatbot.visitors.sessions import Sessions, Visitor
+from tests import live
 from tests.realtime.telephone import Telephone
 
 PUBLIC_URL = "http://localhost:9460"
@@ -69,6 +70,10 @@ class House:
         ]
 
 
+def sessions_of(database: Database) -> Sessions:
+    return Sessions(database, TOKENS, Seen(database))
+
+
 async def build_house(database: Database) -> House:
     """A new organisation; every call makes another."""
     org = await create_org(database, "Example", slug=f"example-{new_id().hex}")
@@ -77,9 +82,7 @@ async def build_house(database: Database) -> House:
         record, session, token = await sessions.issue(
             db, TOKENS, site, origin=SITE_ORIGIN, locale=None
         )
-    visitor = await sessions.authenticate(
-        database, TOKENS, token, SITE_ORIGIN, signs=Signs(database)
-    )
+    visitor = await sessions_of(database).authenticate(token, SITE_ORIGIN)
     assert (visitor.visitor_id, visitor.session_id) == (record.id, session.id)
     async with database.transaction(org.id, actor=visitor.actor) as db:
         talk, _ = await transcript.begin(db, visitor, new_id().hex, most=10)
@@ -194,9 +197,12 @@ class Service:
     url: str
 
 
-async def _not_found(
-    scope: dict[str, object], receive: object, send: Callable[[dict[str, object]], Awaitable[None]]
-) -> None:
+async def _not_found(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        for what in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{what}.complete"})
+        return
     await send({"type": "http.response.start", "status": 404, "headers": []})
     await send({"type": "http.response.body", "body": b""})
 
@@ -205,39 +211,24 @@ async def _not_found(
 async def serving(
     database: Database, limits: Limits, bus: Bus | None = None
 ) -> AsyncGenerator[Service]:
-    """The layer behind a real uvicorn on a free port of loopback."""
-
-    async def visitors(token: str, origin: str | None) -> Visitor:
-        return await sessions.authenticate(database, TOKENS, token, origin, signs=Signs(database))
-
+    """The layer behind the real web server on a free port of loopback."""
     realtime = Realtime(
         database=database,
-        visitors=visitors,
+        visitors=sessions_of(database).authenticate,
         staff=lambda token: login.authenticate_socket(database, TOKENS, token),
         public_url=PUBLIC_URL,
         limits=limits,
         bus=bus,
     )
     answerer = Answerer(database)
-    config = uvicorn.Config(
-        realtime.asgi(_not_found, answerer),
-        host="127.0.0.1",
-        port=0,
-        lifespan="off",
-        log_level="critical",
-        ws_per_message_deflate=False,
-    )
-    server = uvicorn.Server(config)
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     await realtime.start()
-    running = asyncio.create_task(server.serve())
-    await until(lambda: server.started)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield Service(realtime, answerer, f"http://127.0.0.1:{port}")
-    finally:
-        await realtime.stop()
-        server.should_exit = True
-        await running
+    async with live.serving(realtime.asgi(_not_found, answerer), listener):
+        try:
+            yield Service(realtime, answerer, url)
+        finally:
+            await realtime.stop()
 
 
 @pytest.fixture(scope="module")

@@ -50,13 +50,15 @@ class Notes:
 async def send_from_outside(url: str, topic: str, numbers: Sequence[str]) -> None:
     """Signals written by a program that is none of ours."""
     statement = "select realtime.send(jsonb_build_object('n_id', %s::text), 'n.changed', %s)"
-    async with await outside(url, topic) as link:
+    async with await connect_outside(url, topic) as link:
         for number in numbers:
             await link.execute(statement, (number, topic))
 
 
-async def outside(url: str, topic: str, *, autocommit: bool = False) -> psycopg.AsyncConnection:
-    """A connection beside the service's own, in the scope of the organisation of the topic."""
+async def connect_outside(
+    url: str, topic: str, *, autocommit: bool = False
+) -> psycopg.AsyncConnection:
+    """A connection beside the service's own, scoped to the organisation of an `org:` topic."""
     link = await psycopg.AsyncConnection.connect(url, autocommit=True)
     await link.execute("select set_config('app.org', %s, false)", (topic.split(":")[1],))
     await link.set_autocommit(autocommit)

@@ -136,7 +136,7 @@ async def _read_inbox(db: AsyncSession, house: House, shown: Screens, wanted: UU
 
 
 async def _read_visitor_list(db: AsyncSession, house: House, shown: Screens, wanted: UUID) -> None:
-    """By its own topic alone. The revision is the conversation's, whose topic tells it."""
+    """The revision is left out: it moves with every message, of which this list is not told."""
     own = house.visitor.visitor_id
     shown.visitor_list.pop(wanted, None)
     try:

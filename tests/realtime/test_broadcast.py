@@ -10,7 +10,7 @@ from sqlalchemy import text
 from chatbot.database import Database
 from chatbot.question import ask
 from chatbot.realtime.doors.deeds import Deeds
-from chatbot.realtime.doors.door import Door
+from chatbot.realtime.doors.hearing import Hearing
 from chatbot.realtime.presence.ephemera import PAYLOAD_BYTES_MAX
 from chatbot.realtime.sockets.client import Client
 from chatbot.realtime.topics import OURS
@@ -162,22 +162,21 @@ async def test_rights_that_change_elsewhere_make_nobody_ask_again(
         return await ask(*given, **more)
 
     monkeypatch.setattr("chatbot.realtime.doors.deeds.ask", meanwhile)
-    await deeds.check(door_of("staff"), "sid", client_of(ours), notes(ours), "broadcast")
+    await deeds.check(hearing_of("staff"), "sid", client_of(ours), notes(ours), "broadcast")
     elsewhere = len(asked)
-    await deeds.check(door_of("staff"), "sid", client_of(ours), notes(ours), "announce")
+    await deeds.check(hearing_of("staff"), "sid", client_of(ours), notes(ours), "announce")
 
     assert elsewhere == 1
     assert len(asked) == 3  # its own change counts
 
 
-def door_of(listener: str) -> Door[Any]:
-    """As much of a door as deeds look at; everything is heard."""
+def hearing_of(listener: str) -> Hearing[Any]:
+    """As much of it as deeds look at; everything is heard."""
 
     def must_hear(_sid: str, _topic: str) -> None:
         """It does."""
 
-    hearing = SimpleNamespace(must_hear=must_hear)
-    return cast("Door[Any]", SimpleNamespace(listener=listener, hearing=hearing))
+    return cast("Hearing[Any]", SimpleNamespace(listener=listener, must_hear=must_hear))
 
 
 def client_of(house: House) -> Client[Any]:

@@ -15,7 +15,7 @@ from chatbot.realtime.following.relay import Relay
 from chatbot.realtime.signals import Cursor
 from tests.conftest import copy_of
 from tests.realtime.conftest import House, build_house, say
-from tests.realtime.hearing import Notes, missed, outside, send_from_outside
+from tests.realtime.hearing import Notes, connect_outside, missed, send_from_outside
 
 TORTURE_S = 3.0
 WRITERS = 8
@@ -73,7 +73,7 @@ async def test_a_transaction_open_at_the_cursor_is_not_missed(
 ) -> None:
     ours, _ = two_houses
     topic = f"org:{ours.org_id}:dashboard"
-    async with await outside(database.url, topic) as early:
+    async with await connect_outside(database.url, topic) as early:
         await early.execute(
             "select realtime.send(jsonb_build_object('n_id', 'early'), 'n.changed', %s)", (topic,)
         )

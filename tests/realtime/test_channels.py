@@ -9,11 +9,11 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import text
 
-from chatbot import pace
 from chatbot.database import Database
 from chatbot.realtime import frames, signals, topics
 from chatbot.realtime.events import Broadcast, Presence, Typing
 from chatbot.realtime.presence import ephemera, roster
+from chatbot.realtime.sockets import line
 from chatbot.settings import Limits
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -126,7 +126,7 @@ def test_the_page_on_real_time_states_the_bounds_of_the_code() -> None:
         f"not proven yet | {limits.sockets_unproven_per_block} |",
         f"sockets of a process | {limits.sockets_per_process:,} | `too_many_connections`",
         f"every {limits.socket_ping_seconds} s, answer within {limits.socket_pong_seconds} s |",
-        f"a loop that is busy | {pace.PATIENCE_S:.0f} s |",
+        f"a loop that is busy | {line.PATIENCE_S:.0f} s |",
     ):
         assert row in page
     assert limits.socket_queue_bytes == 1_000_000

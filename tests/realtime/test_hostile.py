@@ -347,6 +347,48 @@ async def test_a_client_that_does_not_read_is_cut_and_others_hear_all(
             await ear.hear("signal")
 
 
+class Wire:
+    """Stands for uvicorn's protocol and the transport that it holds."""
+
+    def __init__(self, *, closing: bool, unsent: int) -> None:
+        self.transport = self
+        self.cut = asyncio.Event()
+        self._closing = closing
+        self._unsent = unsent
+
+    async def send(self, _event: object) -> None:
+        """Never called: the connection is over."""
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def get_write_buffer_size(self) -> int:
+        return self._unsent
+
+    def abort(self) -> None:
+        self.cut.set()
+
+
+async def test_what_is_closed_but_not_sent_is_cut_after_a_while_and_what_is_over_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chatbot.realtime.sockets.server.CLOSE_WITHIN_S", 0.01)
+    server = SocketServer(Limits())
+    unsent, standing, over = (
+        Wire(closing=closing, unsent=unsent)
+        for closing, unsent in ((True, 9), (False, 0), (True, 0))
+    )
+    for name, wire in (("a", unsent), ("b", standing), ("c", over)):
+        server.environ[name] = {"asgi.send": wire.send}
+        await server._handle_eio_disconnect(name, "transport close")
+
+    async with asyncio.timeout(5):
+        await unsent.cut.wait()
+        await standing.cut.wait()
+
+    assert not over.cut.is_set()
+
+
 async def test_a_client_that_was_only_slow_learns_why(
     database: Database, two_houses: tuple[House, House]
 ) -> None:

@@ -27,7 +27,6 @@ from chatbot.realtime.following.relay import POLL_S
 from chatbot.staff.login import Staff, socket_token
 from chatbot.visitors import sessions
 from chatbot.visitors.sessions import Visitor
-from chatbot.visitors.signs import Signs
 from tests.realtime.conftest import (
     SITE_ORIGIN,
     TOKENS,
@@ -39,6 +38,7 @@ from tests.realtime.conftest import (
     disable,
     hire,
     say,
+    sessions_of,
     until,
 )
 
@@ -373,9 +373,7 @@ class World:
         async with self._database.transaction(house.org_id, actor="system") as db:
             site = await db.get_one(Site, (house.org_id, house.site_id))
             _, _, token = await sessions.issue(db, TOKENS, site, origin=SITE_ORIGIN, locale=None)
-        visitor = await sessions.authenticate(
-            self._database, TOKENS, token, SITE_ORIGIN, signs=Signs(self._database)
-        )
+        visitor = await sessions_of(self._database).authenticate(token, SITE_ORIGIN)
         async with self._database.transaction(house.org_id, actor=visitor.actor) as db:
             talk, _ = await transcript.begin(db, visitor, new_id().hex, most=10)
         return visitor, token, talk.id

@@ -18,7 +18,7 @@ from chatbot.realtime.following.relay import PAGE_ROWS, Relay
 from chatbot.realtime.signals import Signal
 from tests.conftest import copy_of
 from tests.realtime.conftest import House, build_house, say
-from tests.realtime.hearing import Notes, outside, send_from_outside
+from tests.realtime.hearing import Notes, connect_outside, send_from_outside
 
 TORTURE_S = 3.0
 WRITERS = 8
@@ -90,7 +90,7 @@ async def _write(url: str, topic: str, name: str, until: float, committed: set[s
     choose = random.Random(name)
     statement = "select realtime.send(jsonb_build_object('n_id', %s::text), 'n.changed', %s)"
     loop, count = asyncio.get_running_loop(), 0
-    async with await outside(url, topic) as link:
+    async with await connect_outside(url, topic) as link:
         while loop.time() < until:
             kept: set[str] = set()
             for _ in range(choose.randint(1, 4)):
@@ -114,7 +114,7 @@ async def _write(url: str, topic: str, name: str, until: float, committed: set[s
 
 async def _hold_open(url: str, topic: str, committed: set[str]) -> None:
     """One transaction that has its id early and commits late, while all others go on."""
-    async with await outside(url, topic) as link:
+    async with await connect_outside(url, topic) as link:
         await link.execute(
             "select realtime.send(jsonb_build_object('n_id', 'held'), 'n.changed', %s)", (topic,)
         )

@@ -17,7 +17,7 @@ from chatbot.database import Database
 from chatbot.realtime.following.relay import PAGE_ROWS, Relay
 from tests.conftest import copy_of
 from tests.realtime.conftest import House, as_owner, build_house
-from tests.realtime.hearing import Notes, outside, send_from_outside
+from tests.realtime.hearing import Notes, connect_outside, send_from_outside
 
 NEVER_S = 60  # a poll so seldom that only something else can explain what is heard
 SEND = "select realtime.send(jsonb_build_object('n_id', %s::text), 'n.changed', %s)"
@@ -115,11 +115,11 @@ async def test_a_new_connection_hears_other_nodes_again(place: Place) -> None:
 async def test_an_open_transaction_delays_only_itself(place: Place) -> None:
     await place.relay.start()
     many = range(2, YOUNG_IDS + 50)
-    async with await outside(place.urls.app, place.topic) as held:
+    async with await connect_outside(place.urls.app, place.topic) as held:
         await held.execute(SEND, ("1", place.topic))
         await place.send(*many[:5])
         await place.heard(*many[:5])
-        async with await outside(place.urls.app, place.topic, autocommit=True) as link:
+        async with await connect_outside(place.urls.app, place.topic, autocommit=True) as link:
             for number in many[5:]:  # by now the open one is old
                 await link.execute(SEND, (str(number), place.topic))
 
@@ -147,7 +147,7 @@ async def test_the_day_ends_while_signals_are_written(place: Place) -> None:
     )
     written = 0
 
-    async with await outside(place.urls.app, place.topic, autocommit=True) as link:
+    async with await connect_outside(place.urls.app, place.topic, autocommit=True) as link:
         while datetime.now(UTC) < border + timedelta(seconds=0.2):
             written += 1
             await link.execute(SEND, (str(written), place.topic))
@@ -179,7 +179,7 @@ async def test_a_long_gap_is_read_page_by_page_at_one_snapshot(
     place.notes = Notes(place.relay)
     await place.relay.start()
     before = place.relay.cursor
-    async with await outside(place.urls.app, place.topic) as old:
+    async with await connect_outside(place.urls.app, place.topic) as old:
         await old.execute(
             "select realtime.send('{\"n_id\": \"0\"}', 'n.changed', %s)", (place.topic,)
         )
@@ -200,7 +200,7 @@ async def test_equal_signals_of_one_read_are_told_once(place: Place) -> None:
     place.relay = Relay(place.database, poll_s=NEVER_S)
     place.notes = Notes(place.relay)
     await place.relay.start()
-    async with await outside(place.urls.app, place.topic) as link:
+    async with await connect_outside(place.urls.app, place.topic) as link:
         for version in (3, 5, 4):
             await link.execute(
                 "select realtime.send(jsonb_build_object('n_id', '1', 'version', %s::int),"
@@ -230,7 +230,7 @@ async def test_a_read_costs_the_same_however_much_was_written_today(place: Place
             return found["Plan"]["Shared Hit Blocks"] + found["Plan"]["Shared Read Blocks"]
 
     few = pages()
-    async with await outside(place.urls.app, place.topic) as link:
+    async with await connect_outside(place.urls.app, place.topic) as link:
         await link.execute(
             "select realtime.send('{}', 'n.changed', %s) from generate_series(1, 5000)",
             (place.topic,),

@@ -98,6 +98,15 @@ def test_folding_keeps_the_highest_version_whatever_the_order() -> None:
     assert (folded.id, folded.version) == ("2", 6)
 
 
+def test_folding_with_one_that_has_no_version_leaves_none() -> None:
+    for versions in ([{"version": 6}, {}, {"version": 7}], [{}, {"version": 6}]):
+        rows = [row(number, payload) for number, payload in enumerate(versions)]
+
+        [folded] = fold(signal(each, HERE) for each in rows)
+
+        assert folded.version is None
+
+
 def test_a_long_cursor_is_sent_in_a_form_that_repeats_but_misses_nothing() -> None:
     long = "100:900:" + ",".join(str(each) for each in range(100, 300))
 

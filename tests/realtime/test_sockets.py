@@ -115,9 +115,7 @@ async def test_a_visitor_cannot_even_ask_for_staff_topics_whatever_the_policies_
 ) -> None:
     ours, _ = two_houses
 
-    async def everything(
-        _: object, names: list[str], *__: object, **___: object
-    ) -> tuple[set[str], Missed]:
+    async def everything(_: object, names: list[str], *__: object) -> tuple[set[str], Missed]:
         return set(names), Missed([], reset=False)
 
     monkeypatch.setattr(service.realtime._doors[0].hearing, "_ask", everything)
@@ -165,14 +163,14 @@ async def test_between_catch_up_and_live_there_is_no_hole(
     hearing = service.realtime._doors[0].hearing
     read = hearing._ask
 
-    async def read_then_change(*asked: Any, **more: Any) -> tuple[set[str], Missed]:
-        found = await read(*asked, **more)
+    async def read_then_change(*asked: Any) -> tuple[set[str], Missed]:
+        found = await read(*asked)
         await say(database, ours, "just then")
         await told.until(lambda: any(each.topic == topic for each in told.signals))
         return found
 
-    async def read_then_refuse(*asked: Any, **more: Any) -> tuple[set[str], Missed]:
-        await read_then_change(*asked, **more)
+    async def read_then_refuse(*asked: Any) -> tuple[set[str], Missed]:
+        await read_then_change(*asked)
         return set(), Missed([], reset=False)
 
     cursor = {"epoch": relay.cursor.epoch, "cur": relay.cursor.cur}
@@ -206,10 +204,10 @@ async def test_more_than_can_be_kept_during_a_join_is_a_reset(
     monkeypatch.setattr(manager, "EARLY_MAX", 2)
     monkeypatch.setattr("chatbot.realtime.doors.hearing.EARLY_MAX", 2)
 
-    async def read_in_a_storm(*asked: Any, **more: Any) -> tuple[set[str], Missed]:
+    async def read_in_a_storm(*asked: Any) -> tuple[set[str], Missed]:
         for _ in range(3):
             service.realtime.server.deliver("signal", {}, topic)
-        return await read(*asked, **more)
+        return await read(*asked)
 
     monkeypatch.setattr(hearing, "_ask", read_in_a_storm)
     async with connected(service, "/visitor", ours.visitor_token) as ear:

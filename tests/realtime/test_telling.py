@@ -13,7 +13,7 @@ from chatbot.realtime.following.relay import Relay
 from chatbot.realtime.signals import Signal
 from tests.conftest import copy_of
 from tests.realtime.conftest import House, as_owner, build_house
-from tests.realtime.hearing import Notes, missed, outside, send_from_outside
+from tests.realtime.hearing import Notes, connect_outside, missed, send_from_outside
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ async def test_a_payload_that_no_reader_takes_is_told_all_the_same(
 ) -> None:
     notes, start = Notes(relay), relay.cursor
     topic = f"org:{house.org_id}:dashboard"
-    async with await outside(urls.app, topic) as link:
+    async with await connect_outside(urls.app, topic) as link:
         payload = f'{{"n_id": "1", "worst": {worst}}}'
         await link.execute("select realtime.send(%s::jsonb, 'n.changed', %s)", (payload, topic))
 

@@ -1,5 +1,5 @@
 """Whether a socket may do more than listen on a topic: be shown as present, broadcast. Asked of the
-database once a minute at most, and again after rights changed.
+database once a minute at most, or learned with the join, and asked again after rights changed.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from chatbot.database import Database
 from chatbot.errors import Forbidden, NotFound
 from chatbot.question import ask
 from chatbot.realtime import topics
-from chatbot.realtime.doors.door import Door
+from chatbot.realtime.doors.hearing import Hearing
 from chatbot.realtime.sockets.client import Client, Person
 
 Deed = Literal["announce", "broadcast"]
@@ -41,24 +41,24 @@ class Deeds:
         self._turns = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def check(
-        self, door: Door[Any], sid: str, client: Client[Any], topic: str, deed: Deed
+        self, hearing: Hearing[Any], sid: str, client: Client[Any], topic: str, deed: Deed
     ) -> None:
         """NotFound unless the socket hears the topic, Forbidden unless its person may do that."""
-        door.hearing.must_hear(sid, topic)
+        hearing.must_hear(sid, topic)
         named = self._catalogue().parse(topic)
         if named is None:
             raise NotFound  # its kind was forgotten after the socket joined
-        if not _may_ask(named.kind, door.listener, deed):
+        if not _may_ask(named.kind, hearing.listener, deed):
             raise Forbidden(message=_REFUSED[deed])
         allowed = self._find(client.person, topic, deed)
         if allowed is None:
             allowed = await self._ask(client.person, topic, deed)
-            door.hearing.must_hear(sid, topic)  # or else it left while we asked
+            hearing.must_hear(sid, topic)  # or else it left while we asked
         if not allowed:
             raise Forbidden(message=_REFUSED[deed])
 
     def learn(self, person: Person, topic: str, may_announce: bool) -> None:
-        """What a join found out by the way."""
+        """What a join found out by the way; known like an answer, a minute at most."""
         self._note(person, (person.actor, topic, "announce"), may_announce)
 
     def rights_changed(self, org_id: UUID) -> None:

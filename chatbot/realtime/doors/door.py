@@ -35,6 +35,7 @@ from chatbot.errors import (
     envelope,
 )
 from chatbot.realtime import metrics, topics
+from chatbot.realtime.doors.deeds import Deeds
 from chatbot.realtime.doors.hearing import Hearing
 from chatbot.realtime.doors.rights import Rights
 from chatbot.realtime.events import (
@@ -75,6 +76,7 @@ class Deps(msgspec.Struct, frozen=True):
     server: SocketServer
     limits: Limits
     joins: Entrance
+    deeds: Deeds
 
 
 class Door(AsyncNamespace, Generic[P]):
@@ -98,6 +100,7 @@ class Door(AsyncNamespace, Generic[P]):
             entrance=deps.joins,
             catalogue=lambda: deps.relay.catalogue,
             find_client=self._clients.get,
+            learn=deps.deeds.learn,
         )
         self._turns = asyncio.Semaphore(CONNECTS_AT_ONCE)
         self._proving = 0
@@ -126,7 +129,7 @@ class Door(AsyncNamespace, Generic[P]):
 
     @property
     def waiting(self) -> int:
-        """Sockets that wait for the database: to come in, or, before those, to hear topics."""
+        """Sockets that wait for the database, to come in or to hear topics."""
         return self._proving + self.hearing.joining
 
     def add(

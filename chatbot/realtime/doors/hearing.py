@@ -17,7 +17,7 @@ from chatbot.realtime import metrics, topics
 from chatbot.realtime.following import catchup
 from chatbot.realtime.following.catchup import MISSED_MAX, NOTHING, RESET, Missed
 from chatbot.realtime.signals import Cursor, bounds
-from chatbot.realtime.sockets.client import Client, P
+from chatbot.realtime.sockets.client import Client, P, Person
 from chatbot.realtime.sockets.entrance import Entrance
 from chatbot.realtime.sockets.manager import EARLY_MAX
 from chatbot.realtime.sockets.server import SocketServer
@@ -25,28 +25,27 @@ from chatbot.settings import Limits
 
 JOINS_AT_ONCE = 8  # of a pool that everybody needs
 
-# Which of the topics may be heard, and on which of those that show who is there one may be shown.
-_JOINED = """
+# Which of the topics may be heard; and of those that show who is there, on which one may be shown.
+_FOUND = """
 , joined as materialized (select topic, allowed from scope, realtime.may_join(
     case when scope.org <> '' and scope.actor <> '' then %(topics)s::text[] end))
 , shown as materialized (select topic, allowed from scope, realtime.may_announce(
     case when scope.org <> '' and scope.actor <> '' then %(shown)s::text[] end))
 , found as (select topic, joined.allowed, shown.allowed as may_announce
-    from joined left join shown using (topic))
-, own as (select coalesce(array_agg(topic) filter (where allowed), '{}') as topics from found)"""
-_FOUND = """
+    from joined left join shown using (topic))"""
+_SAY = """
 select topic, allowed, may_announce from found"""
-# The same, and what was missed on the topics that may be joined.
-_FOUND_AND_MISSED = """
+_SAY_WITH_MISSED = """
+, own as (select coalesce(array_agg(topic) filter (where allowed), '{}') as topics from found)
 select topic, allowed, may_announce, null::boolean as reset, null::bigint as id,
     null::text as event, null::jsonb as payload, null::timestamptz as inserted_at from found
 union all
 select m.topic, null, null, m.reset, m.id, m.event, m.payload, m.inserted_at
     from own, realtime.missed(own.topics, %(epoch)s, %(cur)s, %(rows_max)s) m"""
-_JOIN = _JOINED + _FOUND
-_JOIN_AND_MISSED = _JOINED + _FOUND_AND_MISSED
+_JOIN = _FOUND + _SAY
+_JOIN_AND_MISSED = _FOUND + _SAY_WITH_MISSED
 
-Learn = Callable[[Any, str, bool], None]
+Learn = Callable[[Person, str, bool], None]
 """(person, topic, whether this person may be shown there as present)."""
 
 
@@ -101,15 +100,16 @@ class Hearing(Generic[P]):
         entrance: Entrance,
         catalogue: Callable[[], topics.Catalogue],
         find_client: Callable[[str], Client[P] | None],
+        learn: Learn,
     ) -> None:
+        self.listener: topics.Listener = listener
         self._namespace = namespace
-        self._listener: topics.Listener = listener
         self._manager = server.manager
         self._database = database
         self._limits = limits
         self._find = find_client
         self._watchers: list[Watcher] = []
-        self._learn: Learn = lambda _person, _topic, _may: None
+        self._learn = learn
         self._asking: set[_Asking] = set()
         self._entrance = entrance
         self._catalogue = catalogue
@@ -120,10 +120,6 @@ class Hearing(Generic[P]):
     def watch(self, watcher: Watcher) -> None:
         """Tell `watcher` of every topic that a socket enters or leaves, and of its end."""
         self._watchers.append(watcher)
-
-    def teach(self, learn: Learn) -> None:
-        """Tell `learn` what else a join found out; it counts until rights change."""
-        self._learn = learn
 
     def held(self, sid: str) -> list[str]:
         """The topics that a socket hears."""
@@ -163,7 +159,8 @@ class Hearing(Generic[P]):
         self.joining += 1
         try:
             async with self._turns:
-                allowed, missed = await self._ask(client.person, asked, cursor, shown=True)
+                shown = [name for name in asked if self._is_shown_on(name)]
+                allowed, missed = await self._ask(client.person, asked, cursor, shown)
             for name in asked:
                 if name in allowed:
                     codes[name] = "ok"
@@ -180,7 +177,7 @@ class Hearing(Generic[P]):
 
     async def allowed(self, person: P, names: Sequence[str]) -> set[str]:
         """Those of `names` that the policies on `realtime.messages` let this person hear."""
-        return (await self._ask(person, names, None))[0] if names else set()
+        return (await self._ask(person, names, None, []))[0] if names else set()
 
     def rights_changed(self, topic: topics.Topic | None = None) -> None:
         """The rights that the topic names changed, or any: answers of the database to whom that
@@ -205,7 +202,7 @@ class Hearing(Generic[P]):
         closed = [
             (sid, room)
             for room in rooms
-            if topics.is_room(room) and not self._catalogue().may_ask(room, self._listener)
+            if topics.is_room(room) and not self._catalogue().may_ask(room, self.listener)
             for sid in self.sids(room)
         ]
         for sid, name in closed:
@@ -233,14 +230,12 @@ class Hearing(Generic[P]):
     def _refusal(self, name: str) -> str | None:
         """Why a topic may not be asked for at all; None to let the policies decide."""
         topic = self._catalogue().parse(name)
-        if topic is None or self._listener not in topic.kind.listeners:
+        if topic is None or self.listener not in topic.kind.listeners:
             return NotFound.code
         return "paused" if self._catalogue().is_paused(topic) else None
 
-    def _shows(self, name: str) -> bool:
-        """Whether listeners of this sort can be shown there as present."""
-        topic = self._catalogue().parse(name)
-        return topic is not None and self._listener in topic.kind.present
+    def _is_shown_on(self, name: str) -> bool:
+        return self._catalogue().may_announce(name, self.listener)
 
     def _codes(self, sid: str, names: Sequence[str]) -> dict[str, str]:
         """The codes of those topics that the database need not be asked for."""
@@ -257,18 +252,15 @@ class Hearing(Generic[P]):
         return codes
 
     async def _ask(
-        self, person: P, names: Sequence[str], cursor: Cursor | None, *, shown: bool = False
+        self, person: P, names: Sequence[str], cursor: Cursor | None, shown: Sequence[str]
     ) -> tuple[set[str], Missed]:
-        """What may be heard, and what was missed there; with `shown`, who asked next whether the
-        person may be shown as present need not ask.
+        """What may be heard, and what was missed there; learned is on which of `shown` the person
+        may be shown as present.
 
         Asked again when rights changed meanwhile: the signal of that change finds only sockets in
         their rooms.
         """
-        values: dict[str, object] = {
-            "topics": list(names),
-            "shown": [name for name in names if shown and self._shows(name)],
-        }
+        values: dict[str, object] = {"topics": list(names), "shown": list(shown)}
         follows = cursor is not None and bounds(cursor.cur) is not None
         if cursor is not None and follows:
             values |= {"epoch": cursor.epoch, "cur": cursor.cur, "rows_max": MISSED_MAX}

@@ -4,7 +4,7 @@ reaches the sockets of this node at once and those of others over the bus.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -61,7 +61,7 @@ class Ephemera:
         server: SocketServer,
         bus: Bus,
         database: Database,
-        catalogue: Callable[[], topics.Catalogue],
+        deeds: Deeds,
         node: str,
     ) -> None:
         self._server = server
@@ -71,7 +71,7 @@ class Ephemera:
         self._typists = Typists(time.monotonic)
         self._elsewhere = Typists(time.monotonic, lasts_s=LASTS_ELSEWHERE_S, repeat_s=0.0)
         self._doors: dict[str, Door[Any]] = {}
-        self._deeds = Deeds(database, catalogue)
+        self._deeds = deeds
         self._turns = asyncio.Semaphore(AUTHORS_AT_ONCE)
         self._timer: asyncio.Handle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,7 +88,6 @@ class Ephemera:
         door.add("typing", SetTyping, partial(self._type, door))
         door.add("broadcast", SendBroadcast, partial(self._broadcast, door))
         door.hearing.watch(self)
-        door.hearing.teach(self._deeds.learn)
 
     async def start(self) -> None:
         self._bus.follow(NODES_ROOM)
@@ -134,7 +133,7 @@ class Ephemera:
         if asked.state is None:
             was_there, is_there = self._roster.leave(sid, asked.topic), False
         else:
-            await self._deeds.check(door, sid, client, asked.topic, "announce")
+            await self._deeds.check(door.hearing, sid, client, asked.topic, "announce")
             person = client.person
             member = Member(person.actor, door.name(person), asked.state)
             was_there, is_there = self._roster.announce(sid, asked.topic, member), True
@@ -162,7 +161,7 @@ class Ephemera:
         door.hearing.must_hear(sid, asked.topic)
         if len(msgspec.json.encode(asked.payload)) > PAYLOAD_BYTES_MAX:
             raise TooLarge(message=f"A payload has at most {PAYLOAD_BYTES_MAX} bytes as JSON.")
-        await self._deeds.check(door, sid, client, asked.topic, "broadcast")
+        await self._deeds.check(door.hearing, sid, client, asked.topic, "broadcast")
         sender = Sender(client.person.actor, door.name(client.person))
         told = Broadcast(asked.topic, asked.event, asked.payload, sender)
         self._server.deliver("broadcast", told, asked.topic, skip=sid)

@@ -13,7 +13,7 @@ import gc
 SET_ASIDE_EVERY = 50
 LOOK_AGAIN_AFTER = 200  # times that something was set aside
 FEW = 50
-QUIET_LOOKS = 60  # one after the other: those who were cut off come back sooner
+QUIET_LOOKS = 60  # in a row, a second apart: a crowd that was cut off is back by then
 
 
 class Kept:

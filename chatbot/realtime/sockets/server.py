@@ -32,7 +32,7 @@ STAFF = "/staff"
 NAMESPACES = (VISITOR, STAFF)
 
 CLOSE_WITHIN_S = 5.0
-PARTINGS_PER_TURN = 20  # of the loop, when thousands leave at once
+ENDED_PER_TURN = 20  # of the loop, when thousands leave at once
 TOO_LONG: Final = object()
 """Stands for the data of an event that is longer than it may be."""
 REFUSED_STAYS_S = 1.0  # to read why
@@ -60,7 +60,7 @@ class SocketServer(socketio.AsyncServer):
         self._trusted_proxies = trusted_proxies
         self.prove_within_s = float(limits.socket_prove_seconds)
         self.guests = Guests(limits)
-        self._partings = Gate(PARTINGS_PER_TURN)
+        self._endings = Gate(ENDED_PER_TURN)
         self._kept = Kept()
         self._look: asyncio.Task[None] | None = None
         self._busy: set[str] = set()  # connections of which a packet is being answered
@@ -94,7 +94,7 @@ class SocketServer(socketio.AsyncServer):
         async def receive_until_left() -> Any:
             event = await receive()
             if event["type"] == "websocket.disconnect":
-                await self._partings.turn()
+                await self._endings.turn()
                 raise left
             return event
 
