@@ -3,17 +3,16 @@
 import contextlib
 import resource
 
-from chatbot.realtime.sockets.line import LINE_MAX
 from chatbot.settings import Limits
 
-BESIDE = 1_000  # the database, files, and who is told that there is no room
+BESIDE = 2_000  # the database, files, who is told that there is no room, and who waits for it
 WITHOUT_END = resource.RLIM_INFINITY
 UNLIMITED = 2**31  # more than anybody wants
 
 
 def wanted(limits: Limits) -> int:
-    """One for each socket that is let in, for each that waits in line, and for the rest."""
-    return limits.sockets_per_process + LINE_MAX + BESIDE
+    """One for each socket that is let in, and for the rest."""
+    return limits.sockets_per_process + BESIDE
 
 
 def possible() -> int:

@@ -47,9 +47,7 @@ def _worst(name: str, text: str, labels: tuple[str, ...] = ()) -> Gauge:
 # ── Sockets ───────────────────────────────────────────────────────────────────────────────────────
 
 IN_LINE = _now("rt_connections_in_line", "Connections that wait to be begun.")
-LET_GO = Counter(
-    "rt_connections_let_go_total", "Connections that left the line unheard."
-)
+LET_GO = Counter("rt_connections_let_go_total", "Connections that left the line unheard.")
 CONNECTIONS = _now("rt_connections", "Sockets that proved whose they are.", ("namespace",))
 CONNECTS = Counter("rt_connects_total", "Attempts to connect, by outcome.", ("result",))
 DISCONNECTS = Counter("rt_disconnects_total", "Sockets that left, by reason.", ("reason",))

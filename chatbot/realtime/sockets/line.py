@@ -12,6 +12,7 @@ comes to stay, and is not held back while that one waits for the database.
 
 import asyncio
 import errno
+import resource
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -21,11 +22,12 @@ import structlog
 
 from chatbot.realtime import metrics
 
-AT_ONCE: Final = 4  # of each line
+AT_ONCE: Final = 4  # of each line; of a crowd that comes to stay one: 500 a second
 TICK_S: Final = 0.002
 LATE_S: Final = 0.010  # a loop that is later than this has enough to do: one of each line a tick
 PATIENCE_S: Final = 8.0  # our widget gives up after 10 s
-LINE_MAX: Final = 4_000  # both together; the kernel keeps as many again, and the rest try again
+LINE_MAX: Final = 10_000  # both together; nobody knows how long who is beyond it has waited
+RESERVED: Final = 500  # descriptors that no connection takes
 BUSY_S: Final = 0.020  # between two that come to stay while earlier ones wait for the database
 TAKEN_AT_ONCE: Final = 100  # from the kernel, in one turn of the loop
 TAKE_AGAIN_S: Final = 1.0
@@ -56,6 +58,7 @@ class Line:
         self._due = 0.0
         self._tick_timer: asyncio.TimerHandle | None = None
         self._open_timer: asyncio.TimerHandle | None = None
+        self._highest = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED
         self._is_full = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -103,6 +106,10 @@ class Line:
                     raise
                 self._take_later(error.errno)
                 return
+            if connection.fileno() > self._highest > 0:  # numbers are given from below
+                self._let_go(connection)
+                self._take_later(errno.EMFILE)
+                return
             self._arrived(connection)
 
     def _take_later(self, code: int) -> None:
@@ -134,6 +141,8 @@ class Line:
         now = loop.time()
         most = AT_ONCE if now - self._due < LATE_S else 1
         passed = self._begin_some(self._passing, now, most)
+        if len(self._staying) > AT_ONCE:
+            most = 1
         if self._is_busy():
             most = int(now - self._stayed_at >= BUSY_S)
         stayed = self._begin_some(self._staying, now, most)
@@ -151,8 +160,7 @@ class Line:
         while line and begun < most and loop.time() - now < LATE_S:
             connection, since = self._next(line)
             if now - since > PATIENCE_S or _first_words(connection) == b"":
-                metrics.LET_GO.inc()
-                connection.close()
+                self._let_go(connection)
             else:
                 begun += 1
                 self._begin(connection)
@@ -161,6 +169,10 @@ class Line:
     def _next(self, line: Waiting) -> tuple[socket.socket, float]:
         metrics.IN_LINE.dec()
         return line.popleft()
+
+    def _let_go(self, connection: socket.socket) -> None:
+        metrics.LET_GO.inc()
+        connection.close()
 
     def _begin(self, connection: socket.socket) -> None:
         task = asyncio.get_running_loop().create_task(self._connect(connection))
