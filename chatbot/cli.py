@@ -228,21 +228,33 @@ def staff() -> None:
 @staff.command("invite")
 @click.argument("email")
 @org_option
-@click.option("--name", help="Default: what stands before the @.")
-@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.AGENT)
+@click.option("--name", help="As visitors read it; asked for when missing.")
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    default=Role.AGENT.value,
+    show_default=True,
+)
 @data_dir_option
 def staff_invite(email: str, org: str, name: str | None, role: str, data_dir: Path | None) -> None:
     """Give somebody a place in the organisation; then: chatbot staff password EMAIL."""
+    known_as = (name or _asked_name()).strip()
 
     async def invite(database: Database, _settings: Settings) -> None:
         org_id = await sites.get_org_id(database, org)
-        known_as = name or email.partition("@")[0]
         await login.invite(database, org_id, email=email, name=known_as, role=Role(role))
         click.echo(
             f"{email} is {role} of {org}. Now set a password: chatbot staff password {email}"
         )
 
     _with_database(data_dir, invite)
+
+
+def _asked_name() -> str:
+    """No default: what stands before the @ may be `you` or `info`, and would be shown."""
+    if not sys.stdin.isatty():
+        raise click.UsageError('Say --name "First Last": it is what visitors read.')
+    return str(click.prompt("Name, as visitors read it"))
 
 
 @staff.command("password")

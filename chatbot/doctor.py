@@ -51,13 +51,13 @@ class Finding(msgspec.Struct, frozen=True):
 
 def examine(settings: Settings) -> list[Finding]:
     """Every check, in the order an operator would mend things."""
-    findings = _database(settings)
+    findings, processes = _database(settings)
     findings.append(_secrets(settings))
     findings.append(_origin(settings))
     built = "built" if pages.are_built() else pages.NOT_BUILT
     findings.append(Finding("front ends", pages.are_built(), built, fatal=False))
-    findings += [_model(settings), _embeddings(settings), _large(settings), _redis(settings)]
-    findings.append(_descriptors(settings))
+    findings += [_model(settings), _embeddings(settings), _large(settings)]
+    findings += [_redis(settings, processes), _descriptors(settings)]
     return findings
 
 
@@ -68,7 +68,8 @@ def refuse_unsound(settings: Settings) -> None:
             raise StartupError(finding.text)
 
 
-def _database(settings: Settings) -> list[Finding]:
+def _database(settings: Settings) -> tuple[list[Finding], int]:
+    """What is found in there, and how many web processes share it: none, while it is not sound."""
     try:
         with psycopg.Connection[DictRow].connect(
             settings.database_url, connect_timeout=CONNECT_TIMEOUT_S, row_factory=dict_row
@@ -77,10 +78,10 @@ def _database(settings: Settings) -> list[Finding]:
     except psycopg.OperationalError as error:
         reason = str(error).strip().splitlines()[-1]
         text = f"database_unavailable: {reason}. Check CHATBOT_DATABASE_URL and the server."
-        return [Finding("database", False, text)]
+        return [Finding("database", False, text)], 0
 
 
-def _inside(link: psycopg.Connection[DictRow], settings: Settings) -> list[Finding]:
+def _inside(link: psycopg.Connection[DictRow], settings: Settings) -> tuple[list[Finding], int]:
     version = link.info.server_version
     findings = [
         Finding(
@@ -96,10 +97,13 @@ def _inside(link: psycopg.Connection[DictRow], settings: Settings) -> list[Findi
     )
     findings.append(_pgvector(vector["version"]))
     if not all(finding.ok for finding in findings):
-        return findings
+        return findings, 0
     schema = _schema(run.current(settings.database_url))
     findings.append(schema)
-    return [*findings, *_rights(link), _nodes(link, settings)] if schema.ok else findings
+    if not schema.ok:
+        return findings, 0
+    processes = int(_one(link, _LISTENING)["count"])
+    return [*findings, *_rights(link), _nodes(settings, processes)], processes
 
 
 def _schema(current: str | None) -> Finding:
@@ -114,11 +118,10 @@ def _schema(current: str | None) -> Finding:
     return Finding("schema", False, behind)
 
 
-def _nodes(link: psycopg.Connection[DictRow], settings: Settings) -> Finding:
+def _nodes(settings: Settings, processes: int) -> Finding:
     """What is lost when several web processes share this database without Redis."""
-    count = _one(link, _LISTENING)["count"]
-    text = f"{count} web process(es) at the moment"
-    if count > 1 and not settings.redis_url:
+    text = f"{processes} web process(es) at the moment"
+    if processes > 1 and not settings.redis_url:
         text = f"{text}, without Redis. {WITHOUT_REDIS}"
     return Finding("nodes", True, text, fatal=False)  # less is heard at once, nothing is wrong
 
@@ -135,10 +138,11 @@ def _descriptors(settings: Settings) -> Finding:
     return Finding("descriptors", most >= wanted, text, fatal=False)
 
 
-def _redis(settings: Settings) -> Finding:
+def _redis(settings: Settings, processes: int = 0) -> Finding:
     """Whether the way between the nodes is open."""
     if not settings.redis_url:
-        return Finding("redis", True, "none: fine for one process", fatal=False)
+        enough = "fine for one process" if processes <= 1 else f"{processes} processes want one"
+        return Finding("redis", True, f"none: {enough}", fatal=False)
     try:
         with Redis.from_url(
             settings.redis_url,

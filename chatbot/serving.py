@@ -6,6 +6,7 @@ import gc
 import secrets
 import signal
 import socket
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +26,7 @@ SECRETS_FILE = "secret_keys"
 SHUTDOWN_S = 15
 COLLECT_AFTER = (10_000, 20, 20)  # objects, rounds of the young, rounds of the middle-aged
 LEAVING_WITHIN_S = 15
+HURRY_AFTER_S = 1.0
 BACKLOG = 4_096  # the most that Linux gives by default since 5.4; macOS gives 128
 WS_MESSAGE_BYTES_MAX = 65_536
 
@@ -206,6 +208,27 @@ class WebServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+class Leaving:
+    """Told to leave, servers do so in order; told again a while later, at once."""
+
+    def __init__(
+        self, servers: Sequence[uvicorn.Server], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._servers = servers
+        self._clock = clock
+        self._told_at: float | None = None
+
+    def tell(self) -> None:
+        """A signal. Ctrl+C and systemd tell a whole group, and a parent tells its children again:
+        the same wish twice.
+        """
+        now = self._clock()
+        self._told_at = now if self._told_at is None else self._told_at
+        for server in self._servers:
+            server.should_exit = True
+            server.force_exit = now - self._told_at > HURRY_AFTER_S
+
+
 async def serve(
     apps: Sequence[tuple[Any, socket.socket]],
     *,
@@ -218,13 +241,9 @@ async def serve(
     life = life or Lifeline(None)
     servers = [WebServer(app, on_started=life.tell_ready, crowd=crowd) for app, _ in apps]
 
-    def leave() -> None:
-        for server in servers:
-            server.force_exit = server.should_exit
-            server.should_exit = True
-
-    on_signals(leave)
-    life.on_orphaned(leave)
+    leaving = Leaving(servers)
+    on_signals(leaving.tell)
+    life.on_orphaned(leaving.tell)
     keep_for_good()
     await asyncio.gather(
         *(

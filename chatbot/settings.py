@@ -1,6 +1,7 @@
 """All that can be set from outside, read once from the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
@@ -15,6 +16,7 @@ SECRET_LETTERS_MIN = 8
 METRICS_TOKEN_LENGTH_MIN = 16
 UPLOAD_BYTES_MAX = 20 * 1024 * 1024  # what the knowledge base stores of one file
 SOCKET_FRAME_BYTES_MAX = 65_536  # beyond it the connection is cut, unread
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,12}|[0-9]{1,3}(,[0-9]{3}){1,3}")  # as the README shows them
 
 
 def _help(text: str) -> dict[str, str]:
@@ -268,9 +270,7 @@ def _limits(env: Mapping[str, str]) -> Limits:
         name = LIMIT_PREFIX + each.name.upper()
         if name not in env:
             continue
-        if not env[name].isdecimal() or int(env[name]) == 0:
-            raise StartupError(f"bad_setting: {name} must be a whole number above zero.")
-        values[each.name] = int(env[name])
+        values[each.name] = _whole_number(name, env[name])
     if values.get("upload_bytes_max", 0) > UPLOAD_BYTES_MAX:
         raise StartupError(f"bad_setting: a document has at most {UPLOAD_BYTES_MAX:,} bytes.")
     if values.get("socket_event_bytes_max", 0) > SOCKET_FRAME_BYTES_MAX:
@@ -278,6 +278,13 @@ def _limits(env: Mapping[str, str]) -> Limits:
             f"bad_setting: an event of a socket has at most {SOCKET_FRAME_BYTES_MAX:,} bytes."
         )
     return Limits(**values)
+
+
+def _whole_number(name: str, value: str) -> int:
+    number = int(value.replace(",", "")) if _WHOLE_NUMBER.fullmatch(value) else 0
+    if number == 0:
+        raise StartupError(f"bad_setting: {name} must be a whole number above zero.")
+    return number
 
 
 def table() -> str:

@@ -1,5 +1,7 @@
 """Settings are read once, strictly."""
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -21,13 +23,14 @@ def test_values_are_read_in_their_types() -> None:
             "CHATBOT_SECRET_KEYS": f"{LONG}-old, {LONG}-new",
             "CHATBOT_PUBLIC_URL": "https://chat.example.org/",
             "CHATBOT_LIMIT_MESSAGE_CHARS_MAX": "100",
+            "CHATBOT_LIMIT_UPLOAD_BYTES_MAX": "10,000,000",
             "OPENAI_BASE_URL": "http://localhost:1/v1",
         }
     )
 
     assert settings.secret_keys == (f"{LONG}-old", f"{LONG}-new")
     assert settings.public_url == "https://chat.example.org"
-    assert settings.limits == Limits(message_chars_max=100)
+    assert settings.limits == Limits(message_chars_max=100, upload_bytes_max=10_000_000)
     assert settings.openai_base_url == "http://localhost:1/v1"
 
 
@@ -38,6 +41,11 @@ def test_values_are_read_in_their_types() -> None:
         ("CHATBOT_LIMIT_NOTHING", "1", "unknown_setting"),
         ("CHATBOT_LIMIT_MESSAGE_CHARS_MAX", "many", "bad_setting"),
         ("CHATBOT_LIMIT_MESSAGE_CHARS_MAX", "0", "bad_setting"),
+        ("CHATBOT_LIMIT_MESSAGE_CHARS_MAX", "0,000", "bad_setting"),
+        ("CHATBOT_LIMIT_MESSAGE_CHARS_MAX", "4,00", "bad_setting"),
+        ("CHATBOT_LIMIT_MESSAGE_CHARS_MAX", "4000,000", "bad_setting"),
+        ("CHATBOT_LIMIT_MESSAGE_CHARS_MAX", "4.000", "bad_setting"),
+        ("CHATBOT_LIMIT_MESSAGE_CHARS_MAX", "9" * 5_000, "bad_setting"),
         ("CHATBOT_LOG_LEVEL", "loud", "bad_setting"),
         ("CHATBOT_RERANKER", "a-model", "bad_setting"),
         ("CHATBOT_SECRET_KEYS", "secret", "weak_secret"),
@@ -60,6 +68,13 @@ def test_a_reranker_needs_an_address_and_its_key_is_not_shown() -> None:
 
     assert (settings.reranker, settings.reranker_key) == ("a-model", "very secret")
     assert "very secret" not in repr(settings)
+
+
+def test_every_number_of_the_readme_can_be_copied() -> None:
+    rows = re.findall(r"^\| `(CHATBOT_LIMIT_\w+)` \| (\S+) \|", README.read_text(), re.MULTILINE)
+
+    assert len(rows) == len(fields(Limits))
+    assert Settings.from_env(dict(rows)) == Settings()
 
 
 def test_the_readme_lists_every_setting() -> None:

@@ -20,6 +20,7 @@ def run_command(*words: str, env: dict[str, str]) -> subprocess.CompletedProcess
         text=True,
         timeout=60,
         check=False,
+        stdin=subprocess.DEVNULL,
         env={"PATH": "/usr/bin:/bin", **env},
         cwd=Path(__file__).parent.parent,
     )
@@ -75,6 +76,13 @@ def test_an_unknown_setting_is_one_line() -> None:
 
     assert done.returncode == 1
     assert done.stderr.startswith("chatbot: unknown_setting: CHATBOT_DATABASEURL")
+
+
+def test_nobody_is_invited_without_the_name_that_visitors_read() -> None:
+    done = run_command("staff", "invite", "you@example.org", "--org", "any", env={})
+
+    assert done.returncode == 2
+    assert 'Say --name "First Last"' in done.stderr
 
 
 def test_a_foreign_database_needs_its_secrets_and_a_safe_role(cluster: Cluster) -> None:

@@ -8,9 +8,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
+import uvicorn
 import uvloop
 
-from chatbot.serving import WebServer
+from chatbot.serving import HURRY_AFTER_S, Leaving, WebServer
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 HANDSHAKE = (
@@ -87,3 +88,18 @@ def test_a_server_that_leaves_waits_for_nobody_who_has_just_come(run: Run) -> No
 
     for _ in range(5):
         run(leave())
+
+
+def test_a_signal_that_comes_twice_at_once_is_one_and_a_later_one_hurries() -> None:
+    server, now = uvicorn.Server(uvicorn.Config(app)), 100.0
+    leaving = Leaving([server], clock=lambda: now)
+
+    leaving.tell()
+    now += 0.5
+    leaving.tell()
+    in_order = server.should_exit, server.force_exit
+    now += HURRY_AFTER_S
+    leaving.tell()
+
+    assert in_order == (True, False)
+    assert server.force_exit

@@ -29,12 +29,14 @@ async def test_it_counts_the_processes_and_says_what_they_lose_without_redis(
         alone = await asyncio.to_thread(finding, settings, "nodes")
         async with live.running(urls.app, run_jobs=False), live.running(urls.app, run_jobs=False):
             together = await asyncio.to_thread(finding, settings, "nodes")
+            without = await asyncio.to_thread(finding, settings, "redis")
             with_redis = replace(settings, redis_url=one_redis.url)
             joined = await asyncio.to_thread(finding, with_redis, "nodes")
 
     assert alone.text.startswith("0 web process")
     assert together.text.startswith("2 web process")
     assert doctor.WITHOUT_REDIS in together.text
+    assert without.text == "none: 2 processes want one", "one line agrees with the other"
     assert doctor.WITHOUT_REDIS not in joined.text
     assert alone.ok
     assert together.ok
@@ -44,7 +46,7 @@ async def test_it_counts_the_processes_and_says_what_they_lose_without_redis(
 def test_it_asks_redis(cluster: Cluster, one_redis: Redis) -> None:
     settings = Settings(database_url=cluster.app, secret_keys=(live.KEY,))
 
-    assert finding(settings, "redis").ok
+    assert finding(settings, "redis").text == "none: fine for one process"
     assert finding(replace(settings, redis_url=one_redis.url), "redis").text == "answers"
     away = finding(replace(settings, redis_url="redis://127.0.0.1:1"), "redis")
     assert not away.ok
