@@ -72,9 +72,8 @@ class Seen:
         return found
 
     async def _write_of(self, org_id: UUID, sessions: list[UUID]) -> None:
-        ids = sorted(sessions)  # two nodes lock the same rows in the same order
-        for begin in range(0, len(ids), ROWS_AT_ONCE):
-            batch = ids[begin : begin + ROWS_AT_ONCE]
+        for begin in range(0, len(sessions), ROWS_AT_ONCE):
+            batch = sessions[begin : begin + ROWS_AT_ONCE]
             await self._touch(org_id, batch)
             # Not before: `stop` may come in the middle, and writes what is still noted.
             self._noted.difference_update((org_id, each) for each in batch)
