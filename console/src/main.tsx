@@ -3,14 +3,10 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { makeCache } from "./cache";
-import { makeRouter } from "./routes";
+import { makeRouter, toLogin } from "./routes";
 import "./styles.css";
 
-const client = makeCache(() => {
-  if (router.state.location.pathname.endsWith("/login")) return;
-  const next = router.state.location.href;
-  void router.navigate({ to: "/login", search: { next } }).then(() => client.clear());
-});
+const client = makeCache(() => void toLogin(router, client));
 const router = makeRouter(client);
 
 const place = document.getElementById("root");

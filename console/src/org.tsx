@@ -3,6 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, use, useMemo } from "react";
 import { orgApi, type OrgApi } from "./api";
 import { type Live, openLive } from "./realtime/live";
+import { socketToken } from "./realtime/token";
 import { RealtimeProvider } from "./realtime/provider";
 import type { Me } from "./wire";
 
@@ -21,7 +22,7 @@ export function OrgProvider({ me, children }: { me: Me; children: ReactNode }) {
   const slug = me.org.slug;
   const org = useMemo((): Org => {
     const api = orgApi(slug);
-    return { slug, me, api, live: openLive({ slug, auth: () => api.socketToken(), client }) };
+    return { slug, me, api, live: openLive({ slug, auth: () => socketToken(client, api), client }) };
   }, [slug, me, client]);
   return (
     <OrgContext value={org}>

@@ -36,8 +36,10 @@ const root = createRootRouteWithContext<{ client: QueryClient }>()({
 const login = createRoute({
   getParentRoute: () => root,
   path: "/login",
-  validateSearch: ({ next }: Record<string, unknown>): { next?: string } =>
-    typeof next === "string" && isOwnPath(next) ? { next } : {},
+  validateSearch: ({ next, ended }: Record<string, unknown>): { next?: string; ended?: true } => ({
+    ...(typeof next === "string" && isOwnPath(next) && { next }),
+    ...(ended === true && { ended }),
+  }),
   component: lazyRouteComponent(() => import("./login/login"), "LoginScreen"),
 });
 
@@ -193,6 +195,16 @@ export function makeRouter(client: QueryClient, history?: RouterHistory) {
     defaultPreload: false,
     defaultPendingMs: 300,
   });
+}
+
+/** There is no session: to the log-in, which leads back, and says so where there was one. */
+export async function toLogin(router: ReturnType<typeof makeRouter>, client: QueryClient): Promise<void> {
+  const { pathname, href } = router.state.location;
+  if (pathname.endsWith("/login")) return;
+  const begun = client.getQueryCache().getAll();
+  const ended = begun.some(({ state }) => state.data !== undefined);
+  await router.navigate({ to: "/login", search: { next: href, ...(ended && { ended }) } });
+  client.clear();
 }
 
 declare module "@tanstack/react-router" {

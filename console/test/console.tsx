@@ -5,7 +5,7 @@ import { render } from "@testing-library/react";
 import userEvent, { type UserEvent } from "@testing-library/user-event";
 import { vi } from "vitest";
 import { makeCache } from "../src/cache";
-import { makeRouter } from "../src/routes";
+import { makeRouter, toLogin } from "../src/routes";
 import type { Server } from "./server";
 
 const here = vi.hoisted((): { server: Server | null } => ({ server: null }));
@@ -23,9 +23,7 @@ export async function openConsole(server: Server, path: string): Promise<Opened>
   here.server = server;
   vi.stubGlobal("fetch", server.fetch);
   const history = createMemoryHistory({ initialEntries: [`/console${path}`] });
-  const client: QueryClient = makeCache(() => {
-    void router.navigate({ to: "/login", search: { next: router.state.location.href } });
-  });
+  const client: QueryClient = makeCache(() => void toLogin(router, client));
   const router = makeRouter(client, history);
   render(
     <QueryClientProvider client={client}>

@@ -38,6 +38,32 @@ describe("the inbox", () => {
     expect(path()).toBe("/acme/inbox/c1");
   });
 
+  it("goes to the log-in as soon as the socket hears that the session has ended, says so, and comes back", async () => {
+    server.put(waiting());
+    const { user, path } = await openConsole(server, "/acme/inbox/c1");
+    await screen.findByText("Live");
+
+    const ended = { code: "not_signed_in", message: "Sign in.", retry: "never" } as const;
+    server.fail("/staff/socket-token", { status: 401, ...ended });
+    act(() => server.emit("system", ended));
+    act(() => server.drop());
+
+    expect(await screen.findByText(/^You were signed out/)).toBeVisible();
+    server.mend();
+    await user.type(screen.getByLabelText("E-mail"), "ana@example.com");
+    await user.type(screen.getByLabelText("Password"), "secret secret{Enter}");
+    await story();
+    expect(path()).toBe("/acme/inbox/c1");
+  });
+
+  it("does not say that one was signed out to who comes without a session", async () => {
+    server.signedIn = false;
+    await openConsole(server, "/acme/inbox/c1");
+
+    await screen.findByLabelText("E-mail");
+    expect(screen.queryByText(/signed out/)).toBeNull();
+  });
+
   it("moves with j and k, opens with Enter, and leaves with Escape", async () => {
     server.put(waiting("2026-11-21T08:00:00Z", { id: "c1" }));
     server.put(waiting("2026-11-21T08:05:00Z", { id: "c2" }));
@@ -89,6 +115,31 @@ describe("a conversation", () => {
     expect(await screen.findByText("Ana already took it.")).toBeVisible();
     expect(await screen.findByText("Ana has this conversation.")).toBeVisible();
     expect(screen.queryByRole("button", { name: "Take over" })).toBeNull();
+  });
+
+  it.each(["waiting", "bot"])("goes on in one's own list when it is taken over from “%s”", async (view) => {
+    server.put(waiting());
+    const { user, path } = await openConsole(server, `/acme/inbox/c1?view=${view}`);
+    await story();
+    server.conversations.set("c1", takenBy(ANA, { rev: 2 }));
+
+    await user.keyboard("i");
+
+    expect(await screen.findByRole("link", { name: "Mine" })).toHaveAttribute("aria-current", "page");
+    expect(path()).toBe("/acme/inbox/c1?view=mine");
+    expect(await screen.findByRole("link", { name: /Visitor 0001/ })).toHaveAttribute("aria-current");
+  });
+
+  it("stays in a list that it belongs to all the same when it is taken over", async () => {
+    server.put(waiting());
+    const { user, path } = await openConsole(server, "/acme/inbox/c1?view=all");
+    await story();
+    server.conversations.set("c1", takenBy(ANA, { rev: 2 }));
+
+    await user.keyboard("i");
+
+    await screen.findByRole("button", { name: "Hand back to the bot" });
+    expect(path()).toBe("/acme/inbox/c1?view=all");
   });
 
   it("shows what is said meanwhile, and a note only as a note", async () => {

@@ -36,15 +36,28 @@ describe("the documents", () => {
   });
 
   it("say why one failed, under its code, and offer to try again", async () => {
-    const error = { code: "encrypted", message: "The file is protected with a password." };
+    const error = { code: "interrupted", message: "The work on this document was interrupted." };
     server.library.documents = [document({ status: "failed", error, passages: 0 })];
     const { user } = await openConsole(server, "/acme/knowledge");
 
     const row = await rowOf("returns.md");
-    expect(row).toHaveTextContent("The file is protected with a password. encrypted");
+    expect(row).toHaveTextContent("The work on this document was interrupted. interrupted");
     await user.click(within(row).getByRole("button", { name: "Try again" }));
 
     await waitFor(() => expect(server.calls).toContain("POST /knowledge/documents/d1/retry"));
+  });
+
+  it.each([
+    ["encrypted", "Save a copy without the password.", "Save a copy without the password. encrypted"],
+    ["too_large", "At most 9 characters.", "At most 9 characters. Split it into smaller documents. too_large"],
+    ["too_large", "Too large. Split it.", "Too large. Split it. too_large"],
+  ])("say what to do where trying again cannot help (%s: %s)", async (code, message, said) => {
+    server.library.documents = [document({ status: "failed", error: { code, message }, passages: 0 })];
+    await openConsole(server, "/acme/knowledge");
+
+    const row = await rowOf("returns.md");
+    expect(row).toHaveTextContent(said);
+    expect(within(row).queryByRole("button", { name: "Try again" })).toBeNull();
   });
 
   it("are deleted only after a second look, which then tells what went with them", async () => {

@@ -561,6 +561,21 @@ describe("trouble", () => {
   });
 });
 
+test("an answer that was cut off by a lost connection cannot be stopped, until it is back", () => {
+  const answer = { mid: "m2", attempt: 1, seq: 3, text: "Until", early: [], ended: null };
+  const cut = { ...talk("bot", [message(1)]), answer, connection: "disconnected" as const };
+  const stop = (): Element | null => root.querySelector(".stopper");
+
+  show({ ...cut, away: true });
+  expect(stop()).toBeNull();
+
+  show({ ...cut, away: true, reachable: true });
+  expect(stop()).not.toBeNull();
+
+  show({ ...cut, connection: "connected", reachable: true });
+  expect(stop()).not.toBeNull();
+});
+
 test("both languages say everything", () => {
   const [english, german] = [stringsFor("en-GB"), stringsFor("de-AT")];
 

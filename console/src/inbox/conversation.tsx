@@ -9,7 +9,7 @@ import { Empty, Failed, Loading } from "../parts/states";
 import { answerQuery, outgoingQuery, threadQuery } from "../queries";
 import { useFresh } from "../realtime/subscription";
 import { topics } from "../realtime/topics";
-import { useAct, useSay } from "./actions";
+import { type Act, useAct, useSay } from "./actions";
 import { Collision } from "./collision";
 import { Composer } from "./composer";
 import { Earlier } from "./earlier";
@@ -44,7 +44,8 @@ export function ConversationPane({ id }: { id: string }) {
   const writers = useTyping(id);
   const { say, again, discard } = useSay(id);
   const act = useAct(id);
-  const { view } = route.useSearch();
+  const { view = "waiting" } = route.useSearch();
+  const navigate = route.useNavigate();
   useFresh(topics.messages(id), keys.thread(org.slug, id));
   useFresh(topics.notes(id), keys.thread(org.slug, id));
   if (!thread.data) {
@@ -52,15 +53,23 @@ export function ConversationPane({ id }: { id: string }) {
     return <Loading label="Loading the conversation" />;
   }
   const { conversation, messages } = thread.data;
+  const onAct = (done: Act): void =>
+    act.mutate(done, {
+      // It is gone from these lists, and one goes on with it in one's own.
+      onSuccess: () => {
+        if (done === "take" && (view === "waiting" || view === "bot"))
+          void navigate({ search: { view: "mine" }, replace: true });
+      },
+    });
   // On a phone it stands where one would write; elsewhere in the head.
   const take = (
-    <Button tone="primary" className="md:hidden" disabled={act.isPending} onClick={() => act.mutate("take")}>
+    <Button tone="primary" className="md:hidden" disabled={act.isPending} onClick={() => onAct("take")}>
       <Headset size={16} aria-hidden /> Take over
     </Button>
   );
   return (
     <div className="flex h-full flex-col">
-      <Head conversation={conversation} here={here} busy={act.isPending} onAct={act.mutate} />
+      <Head conversation={conversation} here={here} busy={act.isPending} onAct={onAct} />
       {conversation.handoff?.reason && (
         <p dir="auto" className="border-b border-line bg-surface px-4 py-2 wrap-anywhere">
           <span className="text-soft">Asked for a person: </span>

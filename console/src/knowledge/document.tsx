@@ -20,7 +20,7 @@ import { age, fullTime } from "../times";
 import { useAct, useMayChange } from "./acting";
 import { LabelChips } from "./label-editor";
 import type { Document, DocumentKind, DocumentStatus } from "./wire";
-import { behind, factsOf, KINDS, titleOf } from "./words";
+import { behind, factsOf, KINDS, mayTryAgain, problemText, titleOf } from "./words";
 
 const STATUSES: Record<DocumentStatus, { name: string; tone: ChipTone }> = {
   queued: { name: "Queued", tone: "plain" },
@@ -153,9 +153,9 @@ function Trouble({ document, error }: { document: Document; error: { code: strin
   return (
     <div className="mt-2 flex flex-wrap items-center gap-x-3 gap-y-2 rounded-lg bg-bad-tint px-3 py-2 text-bad">
       <p className="min-w-48 flex-1">
-        {error.message} <code className="font-mono text-xs">{error.code}</code>
+        {problemText(error)} <code className="font-mono text-xs">{error.code}</code>
       </p>
-      {mayChange && (
+      {mayChange && mayTryAgain(error) && (
         <Button disabled={retry.isPending} onClick={() => retry.mutate(undefined)}>
           <RotateCcw size={15} aria-hidden /> Try again
         </Button>

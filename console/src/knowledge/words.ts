@@ -6,6 +6,8 @@ export function counted(n: number, one: string, many = `${one}s`): string {
   return `${n.toLocaleString()} ${n === 1 ? one : many}`;
 }
 
+type Problem = { code: string; message: string };
+
 export const KINDS: Record<DocumentKind, string> = {
   file: "File",
   page: "Web page",
@@ -41,6 +43,20 @@ export function behind({ status, version, live_version }: Document): string | nu
   return status === "failed"
     ? `Version ${version} could not be read; ${still}.`
     : `Version ${version} is being read; until then ${still}.`;
+}
+
+/** Failures that are not the file's: the same bytes may be read the next time. */
+const PASSING = ["embedding_failed", "interrupted", "internal"];
+
+export function mayTryAgain({ code }: Problem): boolean {
+  return PASSING.includes(code);
+}
+
+/** What went wrong and what to do; the sentences for limits name the limit only. */
+export function problemText({ code, message }: Problem): string {
+  return code === "too_large" && !message.includes("Split")
+    ? `${message} Split it into smaller documents.`
+    : message;
 }
 
 /** What went with a document, as parts of a sentence. */

@@ -13,7 +13,7 @@ import { type Field, missing, type Problem, problemOf } from "./problem";
 const route = getRouteApi("/login");
 
 export function LoginScreen() {
-  const { next } = route.useSearch();
+  const { next, ended } = route.useSearch();
   const router = useRouter();
   const client = useQueryClient();
   const enter = (orgs: Membership[]): void => {
@@ -26,6 +26,11 @@ export function LoginScreen() {
       <div className="w-full max-w-sm">
         <img src={mark} alt="" width={40} height={40} className="mx-auto" />
         <h1 className="mt-4 mb-6 text-center text-xl font-semibold">Sign in to the console</h1>
+        {ended && (
+          <p role="status" className="mb-4 text-center text-balance text-soft">
+            You were signed out. Sign in to go on where you were.
+          </p>
+        )}
         <LoginForm logIn={accountApi().logIn} onDone={enter} />
       </div>
     </main>

@@ -1,10 +1,11 @@
 /** How the live connection is, for whoever shows it. */
-import { useQueryClient } from "@tanstack/react-query";
+import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import type { Stats } from "@widget/realtime/client";
 import { useCallback, useSyncExternalStore } from "react";
 import { ApiError } from "../http";
 import { type Connection, connectionOf } from "./connection";
 import { useLive } from "./provider";
+import { lastTokenError } from "./token";
 
 /** `events` heard since the page was loaded, `lastEventAt` in ms since 1970, `lastError` with its code, topics that are `paused`. */
 export type ConnectionStatus = Stats & { reconnect: () => void };
@@ -30,13 +31,25 @@ export function useConnection(): Connection {
 }
 
 function useReachable(): boolean {
-  const cache = useQueryClient().getQueryCache();
+  const client = useQueryClient();
   const online = useSyncExternalStore(watchNetwork, () => navigator.onLine);
   const answers = useSyncExternalStore(
-    useCallback((changed) => cache.subscribe(changed), [cache]),
-    () => !cache.findAll({ type: "active" }).some(({ state }) => isUnreachable(state.error)),
+    useCallback((changed) => watchCalls(client, changed), [client]),
+    () => !lastErrors(client).some(isUnreachable),
   );
   return online && answers;
+}
+
+function watchCalls(client: QueryClient, changed: () => void): () => void {
+  const stops = [client.getQueryCache().subscribe(changed), client.getMutationCache().subscribe(changed)];
+  return () => stops.forEach((stop) => stop());
+}
+
+/** Of what is on screen, also while it is tried again, and of the socket's token. */
+function lastErrors(client: QueryClient): (Error | null)[] {
+  const shown = client.getQueryCache().findAll({ type: "active" });
+  const reads = shown.map(({ state }) => state.fetchFailureReason ?? state.error);
+  return [...reads, lastTokenError(client)];
 }
 
 function isUnreachable(error: Error | null): boolean {

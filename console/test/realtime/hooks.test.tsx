@@ -6,6 +6,7 @@ import { ApiError } from "../../src/api";
 import { keys } from "../../src/keys";
 import { useRealtimeBroadcast } from "../../src/realtime/broadcast";
 import { useRealtimePresence } from "../../src/realtime/presence";
+import { socketToken } from "../../src/realtime/token";
 import { useConnection, useConnectionStatus } from "../../src/realtime/status";
 import { useFresh, useRealtimeSubscription } from "../../src/realtime/subscription";
 import { signal } from "../made";
@@ -260,6 +261,37 @@ describe("useConnectionStatus", () => {
 });
 
 describe("useConnection", () => {
+  it("is offline as soon as a call that will be tried again went unanswered", async () => {
+    const { client, wrapper, pass } = given((server) => (server.down = true));
+    const { result } = renderHook(useConnection, { wrapper });
+    const queryFn = () => Promise.reject(new ApiError("unreachable", "", 0, "backoff"));
+    const observer = new QueryObserver(client, { queryKey: ["x"], queryFn, retry: 3, retryDelay: 60_000 });
+
+    const stop = observer.subscribe(() => undefined);
+    await pass(1_000);
+
+    expect(observer.getCurrentResult().error).toBeNull();
+    expect(result.current).toBe("offline");
+    stop();
+  });
+
+  it("is offline while no token for the socket can be had, also between two attempts", async () => {
+    const { client, wrapper, pass } = given((server) => (server.down = true));
+    const { result } = renderHook(useConnection, { wrapper });
+    const gone = { socketToken: () => Promise.reject(new ApiError("unreachable", "", 0, "backoff")) };
+    const back = { socketToken: () => Promise.resolve({ token: "t", expires_at: "" }) };
+    const waits = { socketToken: () => new Promise<never>(() => undefined) };
+
+    await act(() => socketToken(client, gone).catch(() => undefined));
+    void socketToken(client, waits);
+    await pass(100);
+    expect(result.current).toBe("offline");
+
+    await act(() => socketToken(client, back));
+    await pass(100);
+    expect(result.current).toBe("reconnecting");
+  });
+
   it("is offline when the server answers no call, whatever the socket says, until it does again", async () => {
     const { client, wrapper, pass } = given((server) => (server.down = true));
     const { result } = renderHook(useConnection, { wrapper });

@@ -6,7 +6,7 @@ import type { Strings } from "../strings";
 import { Entry, type EntryActions, type Said, Sending } from "./entry";
 import { Icon } from "./icons";
 import { Questions } from "./questions";
-import { StickyEnd } from "./scroll";
+import { Follow } from "./scroll";
 
 export type LogActions = Omit<EntryActions, "grown" | "seek"> & {
   retry: (client_id: string) => void;
@@ -22,22 +22,22 @@ const SHOWN_FIRST = 50;
 export class Log extends Component<Props, State> {
   override state = { limit: SHOWN_FIRST, stuck: true };
   readonly #box = createRef<HTMLDivElement>();
-  #end: StickyEnd | null = null;
+  #follow: Follow | null = null;
 
   override componentDidMount(): void {
     const box = this.#box.current;
-    if (box) this.#end = new StickyEnd(box, (stuck) => this.setState({ stuck }));
-    this.#end?.grown();
+    if (box) this.#follow = new Follow(box, (stuck) => this.setState({ stuck }));
+    this.#follow?.grown();
   }
 
   override componentDidUpdate({ chat }: Props): void {
     // What one writes oneself one wants to see.
-    if (chat.outbox.length !== this.props.chat.outbox.length) this.#end?.stick();
-    else this.#end?.grown();
+    if (chat.outbox.length < this.props.chat.outbox.length) this.#follow?.said();
+    else this.#follow?.grown();
   }
 
   override componentWillUnmount(): void {
-    this.#end?.end();
+    this.#follow?.end();
   }
 
   render({ chat, strings, actions }: Props, { limit, stuck }: State): JSX.Element {
@@ -80,7 +80,7 @@ export class Log extends Component<Props, State> {
           <button
             type="button"
             class="latest"
-            onClick={() => this.#end?.stick()}
+            onClick={() => this.#follow?.toEnd()}
             aria-label={strings.latest}
           >
             <Icon name="down" />
@@ -158,7 +158,7 @@ export class Log extends Component<Props, State> {
       this.props.actions.again(mid);
       this.#box.current?.focus();
     },
-    grown: () => this.#end?.grown(),
+    grown: () => this.#follow?.grown(),
     seek: this.#seek,
   };
 }

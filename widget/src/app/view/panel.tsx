@@ -83,6 +83,7 @@ function Talk(props: PanelProps): JSX.Element {
   const { chat, strings, actions, call, input } = props;
   const { site, conversation, answer } = chat;
   const state = conversation?.state ?? "bot";
+  const lost = chat.away && !chat.reachable;
   return (
     <>
       <Log chat={chat} strings={strings} actions={actions} calling={call === "calling"} />
@@ -100,7 +101,7 @@ function Talk(props: PanelProps): JSX.Element {
           input={input}
           strings={strings}
           placeholder={state === "bot" ? strings.placeholder : strings.placeholderStaff}
-          answering={answer !== null && !answer.ended}
+          answering={answer !== null && !answer.ended && !lost}
           send={actions.ask}
           stop={actions.stop}
           typing={actions.typing}
