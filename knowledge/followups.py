@@ -29,6 +29,12 @@ from knowledge.search import QUERY_CHARS_MAX, SearchResult
 # alone 53, 80, 80, 87, 82, 100, 0 %; always together 89, 93, 57, 87, 55, 57, 72 %.
 RARITY_MIN: Final = 1.0
 COVERAGE_MIN: Final = 0.5
+# A whole question, one passage having all of its telling words, stands alone where that is surer:
+# by a margin where its words are rare, for what such a question leaves out costs more. On the
+# questions that are headings of a manual, each after four others, the section is then among the
+# first four for 100 instead of 94 %, with nothing lost on 800 turns made like those above.
+WHOLE_WORDS_MIN: Final = 2
+SURER_BY: Final = 0.1
 _POOL: Final = 30
 _WORDS_MAX: Final = 100
 
@@ -162,10 +168,13 @@ async def turn(db: AsyncSession, org_id: UUID, question: str) -> Said:
         await db.execute(_SAID, {"org": org_id, "question": folded, "words_max": _WORDS_MAX})
     ).all()
     telling = [row for row in rows if not row.is_stop]
+    known = [row for row in telling if row.df]
+    if all(lexical.is_sign(row.word) for row in known):
+        known = []  # “x” is nonsense, although it stands somewhere
     return Said(
         sum(_rarity(row) for row in telling),
-        frozenset(lexeme for row in telling if not row.df for lexeme in row.lexemes),
-        sum(row.df > 0 for row in telling),
+        frozenset(lexeme for row in telling if row not in known for lexeme in row.lexemes),
+        len(known),
         len(rows) - len(telling),
     )
 
@@ -176,11 +185,15 @@ def choose(said: Said, alone: SearchResult, joined: SearchResult) -> SearchResul
 
     A turn of few telling words, all of them known, only goes on (“and the lid?”, “why?”). Any
     other must speak of the passage itself, at least half as much as of the best one it has alone.
+    What is a whole question by itself is not pulled away by the turn before.
     """
     if not joined.hits:
         return None
     unknown = said.unknown - set(alone.corrections)
-    if not unknown and said.rarity < RARITY_MIN:
+    goes_on = not unknown and said.rarity < RARITY_MIN
+    if _is_whole(said, alone) and _surer(alone, joined) > (0.0 if goes_on else SURER_BY):
+        return None
+    if goes_on:
         return joined if _is_no_worse(joined, alone) else None
     best = joined.hits[0]
     own = next((hit for hit in alone.hits if hit.passage.id == best.passage.id), None)
@@ -192,6 +205,16 @@ def choose(said: Said, alone: SearchResult, joined: SearchResult) -> SearchResul
     better = max(joined.evidence, itself, key=lambda each: bands.support(each, joined.scale))
     chosen = msgspec.structs.replace(joined, evidence=better, band=bands.band(better, joined.scale))
     return chosen if _is_no_worse(chosen, alone) else None
+
+
+def _is_whole(said: Said, alone: SearchResult) -> bool:
+    all_said = bool(alone.hits) and math.isclose(alone.hits[0].coverage, 1.0)
+    return said.known >= WHOLE_WORDS_MIN and all_said and alone.band is Band.ANSWERED
+
+
+def _surer(alone: SearchResult, joined: SearchResult) -> float:
+    by_itself = bands.support(alone.evidence, alone.scale)
+    return by_itself - bands.support(joined.evidence, joined.scale)
 
 
 def _is_no_worse(joined: SearchResult, alone: SearchResult) -> bool:

@@ -21,6 +21,7 @@ _DIGIT_GROUPS: Final = re.compile(r"(?<=\d),(?=\d)")
 _LONE_POINT: Final = re.compile(r"(?<!\d)\.|\.(?!\d)")
 # Postgres refuses lexemes of 2,047 bytes; nobody asks for a word of more than 64 characters.
 _WORD_CHARS_MAX: Final = 64
+_SIGN_DIGITS_MAX: Final = 2  # longer ones are years, codes and articles
 
 
 def fold(text: str) -> str:
@@ -37,6 +38,15 @@ def dense_share(text: str) -> float:
     """How much of the letters of `text` is in scripts written without spaces, from 0 to 1."""
     letters = sum(not _parts(character) for character in text)
     return sum(map(len, _DENSE_RUN.findall(text))) / letters if letters else 0.0
+
+
+def is_sign(word: str) -> bool:
+    """Whether a folded word is a letter or a number of one or two digits: it stands everywhere, in
+    lists and in codes, and by itself names nothing. In a dense script one character is a word.
+    """
+    if word.replace(".", "").isdigit():
+        return len(word.replace(".", "")) <= _SIGN_DIGITS_MAX
+    return len(word) == 1 and not _DENSE_RUN.match(word)
 
 
 def _parts(character: str) -> bool:

@@ -200,6 +200,7 @@ def _parameters(
     return {
         "org": org_id,
         "question": language.without_fillers(folded),
+        "signs": [word for word in folded.split() if lexical.is_sign(word)],
         "asked_in": language.detect(folded),
         "said": [],
         "meant": [],

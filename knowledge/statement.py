@@ -130,14 +130,18 @@ SELECT best.id, best.document_id, best.version, best.ord, best.kind, best.headin
     best.text, best.tokens, best.no, documents.kind AS document_kind, documents.name,
     documents.title, documents.url, best.bm25, best.score,
     coalesce(-(embeddings.vector <#> (SELECT CAST(:vector AS halfvec))), 0) AS cosine,
-    coalesce(wanted.matched, 0) AS matched, coalesce(wanted.total, 0) AS total,
+    coalesce(wanted.matched, 0) AS matched,
+    -- What names nothing that is known has no evidence, however often it stands somewhere.
+    CASE WHEN wanted.names THEN wanted.total ELSE 0 END AS total,
     (SELECT array_agg(lexeme) FROM unknown) AS unknown
 FROM best
 JOIN documents ON documents.org_id = :org AND documents.id = best.document_id
 LEFT JOIN embeddings ON embeddings.org_id = :org AND embeddings.passage_no = best.no
                     AND embeddings.model = :model,
 LATERAL (
-    SELECT sum(times * idf) AS total, sum(times * weight * idf) FILTER (WHERE EXISTS (
+    SELECT sum(times * idf) AS total,
+        bool_or(df > 0 AND lexeme <> ALL (CAST(:signs AS text[]))) AS names,
+        sum(times * weight * idf) FILTER (WHERE EXISTS (
         SELECT FROM postings WHERE postings.org_id = :org AND postings.lexeme = terms.lexeme
                                AND postings.passage_no = best.no)) AS matched
     FROM (SELECT DISTINCT lexeme FROM asked WHERE asked.cfg = best.cfg) AS here
@@ -157,8 +161,8 @@ def searching(dimensions: int | None = None, pool: int = POOL) -> TextualSelect:
     Words and vectors each bring `pool` candidates: a number and no parameter, or else Postgres
     could not keep one plan for all questions, and planning takes a third as long as searching.
 
-    Parameters: org, question (folded), asked_in, said and meant (corrections), vector, model,
-    labels (NULL: all), share, faq_share, limit.
+    Parameters: org, question (folded), signs (its words that name nothing), asked_in, said and
+    meant (corrections), vector, model, labels (NULL: all), share, faq_share, limit.
     """
     nearest = _EXACT if dimensions is None else _APPROXIMATE
     search = _SEARCH.replace("<nearest>", nearest).replace("{pool}", str(int(pool)))

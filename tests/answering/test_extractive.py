@@ -332,6 +332,26 @@ def test_every_quoted_line_stands_in_the_passage_that_its_marker_names(question:
             assert line.strip() in texts[int(number)]
 
 
+def test_what_announces_something_comes_with_it_or_not_at_all() -> None:
+    passage = "The parcel goes by post. Put this on the parcel:\nsecret label\nIt is brown."
+    asked = Prompt("What do I put on the parcel?", (), (excerpt(1, passage),))
+
+    whole = ExtractiveModel().answer(asked)
+    without = ExtractiveModel().answer(asked, lambda sentence: "secret" not in sentence)
+
+    assert "Put this on the parcel:\n\nsecret label" in "".join(whole.pieces)
+    assert ":" not in "".join(without.pieces)
+    assert answer("What do you accept?", excerpt(1, "We accept:")).pieces == []
+
+
+def test_a_sentence_about_the_one_before_it_does_not_begin_an_answer() -> None:
+    passage = "Paste one line into your pages. It is called the tag. The sky is blue."
+
+    text = said("What is the tag called?", excerpt(1, passage))
+
+    assert text == "Paste one line into your pages. It is called the tag. [1]"
+
+
 async def test_it_streams_what_it_answers() -> None:
     prompt = Prompt("How much is Team?", (), (excerpt(1, PLANS),))
 

@@ -95,6 +95,17 @@ def test_a_word_or_two_that_all_know_go_on_from_the_turn_before(said: Said) -> N
     assert followups.choose(said, alone, TOGETHER) == TOGETHER
 
 
+@pytest.mark.parametrize("rarity", [0.5, 2.0])
+def test_a_whole_question_is_not_pulled_away_by_the_turn_before(rarity: float) -> None:
+    weaker = result([hit(HERE, 0.7, 0.5, 0.4), hit(THERE, 0.1, 0.1, 0.3)])
+    surer = result([hit(THERE, 1.0, 1.2, 0.6), hit(HERE, 0.9, 0.9, 0.5)])
+    in_part = result([hit(THERE, 0.9, 1.2, 0.6), hit(HERE, 0.9, 0.9, 0.5)])
+
+    assert followups.choose(Said(rarity, frozenset(), 2), surer, weaker) is None
+    assert followups.choose(Said(rarity, frozenset(), 1), surer, weaker) is not None
+    assert followups.choose(Said(rarity, frozenset(), 2), in_part, weaker) is not None
+
+
 def test_a_turn_that_says_nothing_of_the_passage_stands_alone() -> None:
     elsewhere = result([hit(THERE, *STRONG)])
     little = result([hit(THERE, *STRONG), hit(HERE, *WEAK)])
@@ -136,15 +147,22 @@ async def test_what_a_turn_leaves_out_is_taken_from_the_turn_before(
 
 
 @pytest.mark.parametrize(
-    "question", ["asdf qwer", "lkjh", "do you sell pizza?", "what is the capital of France?"]
+    "question",
+    [
+        *["asdf qwer", "lkjh", "do you sell pizza?", "what is the capital of France?"],
+        *["x", "What is 36?", "a b 9"],
+    ],
 )
 async def test_nonsense_and_other_topics_end_unknown_after_a_good_question(
     retriever: Retriever, alder: Org, question: str
 ) -> None:
     found = await followups.find(retriever, alder.id, question, [WARRANTY])
 
+    alone = await followups.find(retriever, alder.id, question)
+
     assert found.query == question
     assert found.result.band is Band.UNKNOWN
+    assert alone.result.band is Band.UNKNOWN
 
 
 async def test_a_new_question_of_its_own_is_answered_as_if_it_were_the_first(

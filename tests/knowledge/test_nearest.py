@@ -102,6 +102,7 @@ async def test_the_plan_goes_through_the_index(
             "vector": str(vector.tolist()),
             "question": "owl",
             "asked_in": "simple",
+            "signs": [],
             "said": [],
             "meant": [],
             "labels": None,

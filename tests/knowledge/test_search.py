@@ -298,3 +298,20 @@ async def test_stop_words_of_the_question_do_not_weigh_in_documents_of_another_l
     by_words = [hit.passage.title for hit in found.hits if hit.lexical > 0]
     assert by_words == ["Kettles"]
     assert found.band == "answered"
+
+
+@pytest.mark.parametrize("question", ["x", "What is 7?", "7 x"])
+async def test_letters_and_small_numbers_are_no_evidence(
+    database: Database, two_orgs: tuple[Org, Org], question: str
+) -> None:
+    alder, _ = two_orgs
+    await shelve(database, alder, "Codes", ["Press x or 7 to leave the menu."])
+    for number in range(20, 26):
+        await shelve(database, alder, f"Cups {number}", [f"Cup number {number} holds warm tea."])
+
+    found = await ask(database, alder, question)
+    beside = await ask(database, alder, "Which menu has 7?")
+
+    assert found.hits[0].passage.title == "Codes"
+    assert found.band == "unknown"
+    assert beside.band == "answered"

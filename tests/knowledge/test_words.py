@@ -68,3 +68,8 @@ def test_words_of_asking_are_left_out_unless_nothing_else_is_said():
     assert language.without_fillers("how much does flange 37 cost") == "how does flange 37 cost"
     assert language.without_fillers("how many please") == "how"
     assert language.without_fillers("much please") == "much please"
+
+
+def test_letters_and_small_numbers_name_nothing_by_themselves():
+    assert all(map(lexical.is_sign, ["x", "7", "42", "4.5", "é"]))
+    assert not any(map(lexical.is_sign, ["ok", "429", "2026", "茶", "b2"]))

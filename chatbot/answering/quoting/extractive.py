@@ -32,6 +32,12 @@ LIST_CHARS_MAX: Final = 900
 # of these answers were wrong; of the others 9 %. Pairs of characters are met less often.
 SUPPORT_MIN: Final = 0.4
 SUPPORT_DENSE_MIN: Final = 0.2
+# With what a sentence begins that is about the one before it.
+_BACK: Final = re.compile(
+    r"(?:It|Its|They|Their|This|These|Those|He|She|His|Her|Er|Dies|Diese[mnrs]?|Dabei|Damit|"
+    r"Dadurch|Elles?|Ils|Cela|Ceci|Celles?-ci|Celui-ci|Esto|Ello|Questo|Questa|Ciò|Ess[aeio]|"
+    r"Isto|Isso|El[ae]s?|Hij|Dit|Deze)\b"
+)
 # A few words at a time, as a model would speak.
 _PIECE: Final = re.compile(r"\s*\S+(?:\s+\S+){0,3}")
 
@@ -85,7 +91,12 @@ def choose(weighed: Weighed, allowed: Callable[[str], bool] = anything) -> list[
     What says the same as another is left out, and a table row beside one that fits better. Under
     a title that repeats the question stands the answer, from its first word on.
     """
-    ranked = _once_each(sorted(weighed.candidates, key=lambda one: -one.score), allowed)
+    complete = [
+        one
+        for one in weighed.candidates
+        if not _breaks_off(weighed.parts[one.excerpt.n], one.unit, allowed)
+    ]
+    ranked = _once_each(sorted(complete, key=lambda one: -one.score), allowed)
     if not ranked:
         return []
     section = _section(ranked)
@@ -102,6 +113,17 @@ def choose(weighed: Weighed, allowed: Callable[[str], bool] = anything) -> list[
         if chance >= CHANCE_WANTED or len(chosen) == PARTS_MAX:
             break
     return chosen
+
+
+def _breaks_off(parts: Sequence[Unit], unit: Unit, allowed: Callable[[str], bool]) -> bool:
+    """Whether it announces what cannot be quoted, or is not there."""
+    for after in (*parts[unit.at + 1 :], None):
+        if unit.kind is Kind.ITEM or not unit.text.endswith((":", "：")):
+            return False
+        if after is None or not after.is_quotable or not allowed(after.text):
+            return True
+        unit = after
+    return False
 
 
 def _section(ranked: Sequence[Candidate]) -> list[Candidate]:
@@ -170,7 +192,7 @@ def _blocks(
 
 def _whole(parts: Sequence[Unit], chosen: Sequence[Candidate]) -> set[int]:
     """Which parts to quote of a passage: with an announcement what it announces, with an item what
-    announces it, and the whole list where that is the answer.
+    announces it, and the whole list where that is the answer; with “It …” the sentence before.
     """
     wanted = {candidate.unit.at for candidate in chosen}
     for candidate in chosen:
@@ -187,14 +209,23 @@ def _whole(parts: Sequence[Unit], chosen: Sequence[Candidate]) -> set[int]:
                 wanted |= items
             if first > 0 and parts[first - 1].kind is Kind.LEAD:
                 wanted.add(first - 1)
-    return wanted
+    return wanted | {at - 1 for at in wanted if at - 1 not in wanted and _refers_back(parts, at)}
 
 
 def _announced(parts: Sequence[Unit], lead: int) -> set[int]:
     after = parts[lead + 1].kind if lead + 1 < len(parts) else None
     if after in (Kind.ITEM, Kind.ROW):
         return _items(parts, lead + 1)
+    if after is Kind.LEAD:
+        return {lead + 1} | _announced(parts, lead + 1)
     return set() if after is None else {lead + 1}
+
+
+def _refers_back(parts: Sequence[Unit], at: int) -> bool:
+    """Whether a sentence goes on about what the one before it in its paragraph speaks of."""
+    unit, before = parts[at], parts[at - 1] if at else None
+    follows = before is not None and before.line == unit.line and before.kind is Kind.SENTENCE
+    return follows and unit.kind in (Kind.SENTENCE, Kind.LEAD) and bool(_BACK.match(unit.text))
 
 
 def _items(parts: Sequence[Unit], first: int) -> set[int]:
