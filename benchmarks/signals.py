@@ -45,7 +45,9 @@ KNEE_SOCKETS = 1_000
 KNEE_STEPS = (500, 750, 1_000, 1_250, 1_500, 2_000, 2_500)
 KNEE_P99_MS = 60.0
 KNEE_SHARE = 0.95  # of the transactions that were meant to be written, and of their deliveries
-LIMITS = Limits(sockets_per_block=SOCKETS_MAX)  # all come from one address here
+LIMITS = Limits(  # all come from one address here, and as fast as they can
+    sockets_per_block=SOCKETS_MAX, connects_per_second_process=SOCKETS_MAX
+)
 ORIGIN = "https://www.example.org"
 TOKENS = Tokens(["only for a benchmark, so it may be known"])
 
