@@ -221,14 +221,14 @@ async def serving(
         bus=bus,
     )
     answerer = Answerer(database)
-    listener = socket.create_server(("127.0.0.1", 0))
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    await realtime.start()
-    async with live.serving(realtime.asgi(_not_found, answerer), listener):
-        try:
-            yield Service(realtime, answerer, url)
-        finally:
-            await realtime.stop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        await realtime.start()
+        async with live.serving(realtime.asgi(_not_found, answerer), listener):
+            try:
+                yield Service(realtime, answerer, url)
+            finally:
+                await realtime.stop()
 
 
 @pytest.fixture(scope="module")
