@@ -12,6 +12,7 @@ import msgspec
 
 WIRE_BYTES_MAX = 640
 IDS_MAX = 3
+STARTS_MAX = 50  # of the database, without a moment to read what was said before
 REWIND_XIDS = 10_000  # more than a server gives out in the 0.6 s that its WAL may wait for the disk
 CURSOR_CHARS_MAX = 96  # a snapshot with more open transactions is sent in its short form
 
@@ -42,20 +43,45 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cur: str
 
 
+class Part(msgspec.Struct, frozen=True):
+    """What was told of a read that was cut short: of the rows that its snapshot `upto` shows, those
+    up to (xid, id).
+    """
+
+    upto: str
+    xid: int
+    id: int
+
+    def covers(self, xid: int, number: int) -> bool:
+        """Whether the row is among them, if the read began before it."""
+        return (xid, number) <= (self.xid, self.id) and visible(xid, self.upto)
+
+
 class Restart(msgspec.Struct, frozen=True):
     """The database was started anew at `at`, in the middle of a stream of which `seen` was heard.
 
     A crash lets the last transaction ids be given out again (those whose WAL had not reached the
     disk): `place` lies REWIND_XIDS earlier, and of what is read from there `is_news` keeps what was
-    written since the start or had not been heard before it.
+    written since the start or had not been heard before it. `part` was heard beyond `seen`;
+    `before` is the start before this one, when the database was gone again before all was read.
     """
 
     seen: str
     at: datetime
     place: str
+    part: Part | None = None
+    before: "Restart | None" = None
+    starts: int = 1
 
-    def is_news(self, xid: int, inserted_at: datetime) -> bool:
-        return inserted_at >= self.at or not visible(xid, self.seen)
+    def is_news(self, xid: int, number: int, inserted_at: datetime) -> bool:
+        return inserted_at >= self.at or not self._was_heard(xid, number, inserted_at)
+
+    def _was_heard(self, xid: int, number: int, inserted_at: datetime) -> bool:
+        if self.part is not None and self.part.covers(xid, number):
+            return True
+        if self.before is not None:
+            return not self.before.is_news(xid, number, inserted_at)
+        return visible(xid, self.seen)
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -119,17 +145,29 @@ def short(snapshot: str) -> str:
     return f"{xmin}:{xmin}:"
 
 
-def restart(seen: str, at: datetime, now: str, floor: int) -> Restart | None:
-    """How to go on after a restart; None when signals since `seen` are gone for good.
+def restart(
+    seen: str,
+    at: datetime,
+    now: str,
+    floor: int,
+    *,
+    part: Part | None = None,
+    before: Restart | None = None,
+) -> Restart | None:
+    """How to go on after a restart, when `part` was told beyond `seen`; `before` is an earlier one
+    from which all was not read yet. None when signals since then are gone for good.
 
     They are when they are no longer kept (all up to transaction `floor` is dropped), or when `now`
     lies so far behind that this cannot be the same stream.
     """
+    seen, starts = (before.seen, before.starts + 1) if before else (seen, 1)
     mine, current = bounds(seen), bounds(now)
+    if starts > STARTS_MAX:
+        return None
     if mine is None or current is None or mine[0] > current[0] + REWIND_XIDS or mine[0] <= floor:
         return None
     start = max(floor + 1, min(mine[0], current[0]) - REWIND_XIDS)
-    return Restart(seen, at, f"{start}:{start}:")
+    return Restart(seen, at, f"{start}:{start}:", part, before, starts)
 
 
 def visible(xid: int, snapshot: str) -> bool:

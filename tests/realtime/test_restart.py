@@ -8,13 +8,14 @@ from collections import Counter
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from chatbot import embedded
 from chatbot.database import Database
 from chatbot.realtime.following.relay import Relay
 from migrations import run
 from tests.conftest import copy_of
-from tests.realtime.conftest import build_house
+from tests.realtime.conftest import build_house, until
 from tests.realtime.hearing import Notes, missed, send_from_outside
 
 TORTURE_S = 3.0
@@ -59,6 +60,44 @@ async def test_a_crash_of_the_database_loses_no_signal() -> None:
         assert (await missed(database, house.org_id, [topic], old)).reset
         await relay.stop()
         await database.close()
+
+
+async def test_a_second_crash_before_all_was_read_repeats_no_signal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="cb-", ignore_cleanup_errors=True) as folder,
+        embedded.running(Path(folder), durable=True) as urls,
+    ):
+        run.upgrade(urls.owner)
+        database = Database(urls.app, connections=2)
+        house, relay = await build_house(database), Relay(database)
+        await relay.start()
+        notes, topic = Notes(relay, house.org_id), f"org:{house.org_id}:dashboard"
+        await send_from_outside(urls.app, topic, [str(each) for each in range(20)])
+        await notes.until(lambda: len(notes.numbers()) == 20)
+        server = embedded._Server(Path(folder), durable=True)
+
+        with monkeypatch.context() as busy:
+            busy.setattr(relay, "_read", _never)
+            for number in (20, 21):
+                epoch = relay.cursor.epoch
+                server._pg_ctl(embedded._unprivileged(Path(folder)), "stop", "-m", "immediate")
+                server.start()
+                await send_from_outside(urls.app, topic, [str(number)])
+                await until(lambda epoch=epoch: relay.cursor.epoch != epoch, 10.0)
+
+        await notes.until(lambda: len(notes.numbers()) == 22, 10.0)
+        await asyncio.sleep(0.3)
+        assert notes.numbers() == Counter(str(each) for each in range(22))
+        await relay.stop()
+        await database.close()
+
+
+async def _never(_link: object) -> None:
+    """A read that does not come to its end."""
+    await asyncio.sleep(0.05)
+    raise OSError("cut off")
 
 
 async def test_a_replaced_database_is_told_as_a_gap(cluster: embedded.Urls) -> None:

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from chatbot.realtime.signals import (
     CURSOR_CHARS_MAX,
     IDS_MAX,
+    STARTS_MAX,
     WIRE_BYTES_MAX,
     Cursor,
+    Part,
     Row,
     Signal,
     bounds,
@@ -122,10 +124,60 @@ def test_after_a_restart_nothing_is_told_twice_and_nothing_is_missed() -> None:
 
     assert again is not None
     assert again.place == "40010:40010:"
-    assert not again.is_news(50011, earlier)  # heard before
-    assert again.is_news(50012, earlier)  # was open then, and committed before the crash
-    assert again.is_news(50020, earlier)  # began after the last read, committed before the crash
-    assert again.is_news(50016, later)  # an id that is given out a second time
+    assert not again.is_news(50011, 1, earlier)  # heard before
+    assert again.is_news(50012, 1, earlier)  # was open then, and committed before the crash
+    assert again.is_news(50020, 1, earlier)  # began after the last read, committed before the crash
+    assert again.is_news(50016, 1, later)  # an id that is given out a second time
+
+
+def test_a_restart_in_the_middle_of_a_read_tells_no_part_of_it_twice() -> None:
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    earlier, later = at - timedelta(minutes=1), at + timedelta(seconds=1)
+    part = Part("50030:50030:", 50024, 7)
+
+    again = restart("50010:50020:50012", at, "50040:50040:", 0, part=part)
+
+    assert again is not None
+    assert not again.is_news(50011, 1, earlier)  # heard before that read
+    assert not again.is_news(50023, 9, earlier)  # told by it
+    assert not again.is_news(50024, 7, earlier)  # the last one that it told
+    assert again.is_news(50024, 8, earlier)
+    assert again.is_news(50031, 1, earlier)
+    assert again.is_news(50011, 1, later)
+
+
+def test_a_second_restart_before_all_was_read_still_knows_what_was_heard_before_the_first() -> None:
+    first = datetime(2026, 11, 21, tzinfo=UTC)
+    second = first + timedelta(seconds=30)
+    early, between, late = (
+        first - timedelta(seconds=9),
+        first + timedelta(seconds=9),
+        second + timedelta(seconds=9),
+    )
+    once = restart("50010:50020:50012", first, "50015:50018:", 0)
+    assert once is not None
+    part = Part("50600:50600:", 50024, 7)
+
+    again = restart(once.place, second, "50700:50700:", 0, part=part, before=once)
+
+    assert again is not None
+    assert again.place == "40010:40010:"
+    assert not again.is_news(45000, 1, early)  # heard long before the first
+    assert again.is_news(50012, 1, early) is False  # told by the read that the second cut short
+    assert again.is_news(50024, 8, early)  # not reached by it
+    assert again.is_news(50500, 1, between)  # written between the two, and not reached
+    assert not again.is_news(50016, 1, between)  # written between the two, and told
+    assert again.is_news(50016, 1, late)  # an id that is given out once more
+
+
+def test_a_database_that_starts_again_and_again_is_no_stream() -> None:
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    again = None
+    for _ in range(STARTS_MAX):
+        again = restart("50010:50020:", at, "50015:50018:", 0, before=again)
+        assert again is not None
+
+    assert restart("50010:50020:", at, "50015:50018:", 0, before=again) is None
 
 
 def test_a_restart_that_cannot_be_bridged_is_said() -> None:

@@ -23,7 +23,7 @@ from chatbot.realtime.following.link import Answer, Link
 from chatbot.realtime.following.neighbours import COMMITTED, HERE, Neighbours
 from chatbot.realtime.following.oldest import Oldest
 from chatbot.realtime.following.telling import Listener, Telling, Wants
-from chatbot.realtime.signals import Cursor, Restart, restart
+from chatbot.realtime.signals import Cursor, Part, Restart, restart
 
 CHANNEL = "chatbot_realtime"
 POLL_S = 0.1  # what a lost wake-up costs at most
@@ -169,13 +169,17 @@ class Relay:
             self._life = life
         elif life == self._life and before.epoch == epoch:
             self._cursor, self._part = before, part
-        elif life == self._life and (again := restart(before.cur, started_at, now, floor)):
+        elif life == self._life and (
+            again := restart(
+                before.cur, started_at, now, floor, part=_told(part), before=self._restart
+            )
+        ):
             log.warning("realtime.database_restarted")
             self._restart, self._cursor = again, Cursor(epoch, again.place)
         else:
             log.warning("realtime.gap")
             metrics.GAPS.inc()
-            self._life = life
+            self._life, self._restart = life, None
             for callback in self._gap_listeners:
                 callback()
 
@@ -324,6 +328,11 @@ class Relay:
         metrics.UPKEEP_AT.set_to_current_time()
         if left_over:
             log.warning("realtime.maintain_left_over", partitions=left_over)
+
+
+def _told(part: tuple[bytes | None, tuple[bytes, bytes]] | None) -> Part | None:
+    upto, (xid, number) = part or (None, (b"0", b"-1"))
+    return None if upto is None else Part(upto.decode(), int(xid), int(number))
 
 
 def _changes_kinds(found: Answer) -> bool:

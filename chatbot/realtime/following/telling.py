@@ -87,7 +87,7 @@ class Telling:
         if not (self._wants_all or any(wants(topic, event) for wants in self._wants)):
             return False
         if restarted is not None and not restarted.is_news(
-            found.integer(index, XID), found.time(index, INSERTED_AT)
+            found.integer(index, XID), found.integer(index, ID), found.time(index, INSERTED_AT)
         ):
             return False
         if self.paused and topics.scope_and_feature(topic) in self.paused:
