@@ -179,7 +179,7 @@ class Person:
             auth={"token": token},
             namespaces=[self.namespace],
             transports=["websocket"],
-            wait_timeout=int(WAIT_S),  # the library's own is a second, which a busy machine may need
+            wait_timeout=int(WAIT_S),  # the library's is 1: too few when busy
         )
 
     async def emit(self, event: str, data: Json) -> Json:
